@@ -5,6 +5,7 @@
 //! logs: whether a transition's guard holds is the protocol core's business, whether it *exists*
 //! is decided here.
 
+pub mod render;
 mod signal;
 mod table;
 mod transition;

@@ -48,6 +48,12 @@ impl TransitionSignal {
         Self::QuorumLost,
     ];
 
+    /// The ten signals of the original design: the head of [`Self::ALL`].
+    #[must_use]
+    pub fn original() -> &'static [Self] {
+        &Self::ALL[..10]
+    }
+
     /// The name in metrics, logs and tables.
     #[must_use]
     pub const fn name(self) -> &'static str {
