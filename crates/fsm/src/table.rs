@@ -40,7 +40,7 @@ pub enum Verdict {
 #[must_use]
 pub fn verdict(from: ReplicaRole, to: ReplicaRole, signal: TransitionSignal) -> Verdict {
     let mut verdict = Verdict::InvalidPair;
-    for (legal_from, legal_to, legal_signal) in LEGAL_TRANSITIONS {
+    for &(legal_from, legal_to, legal_signal) in &LEGAL_TRANSITIONS {
         if (legal_from, legal_to) == (from, to) {
             if legal_signal == signal {
                 return Verdict::Legal;
