@@ -4,9 +4,11 @@
 //! Nothing here knows a runtime, a file, a clock or a source of randomness: time and chance are
 //! arguments, and what is to be done comes out as effects. A simulator runs exactly this code.
 
+pub mod catalog;
 mod context;
 mod effect;
 mod input;
+pub mod placement;
 
 pub use context::{Chance, Context, Moment, Now};
 pub use effect::{

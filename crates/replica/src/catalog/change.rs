@@ -1,0 +1,66 @@
+//! What one event of `__meta` did to the catalog. A command that changes nothing is recorded like
+//! any other; its typed refusal is what the node that proposed it tells the operator.
+
+use tetrarch_wire::{ChannelUid, DecodeError, Seq, frame::ChannelEntry};
+use thiserror::Error;
+
+/// The outcome of one command (protocol §13).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CatalogChange {
+    /// The channel exists from now on.
+    Created(ChannelEntry),
+    /// The channel, shown as it is from now on, keeps its events for another time.
+    RetentionChanged(ChannelEntry),
+    /// The channel, shown as it was, exists no more.
+    Deleted(ChannelEntry),
+    /// The command changed nothing.
+    Refused(CatalogRefusal),
+}
+
+/// Why a command changed nothing. The same on every node, since it follows from the log alone.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum CatalogRefusal {
+    /// The event at this seq was folded before.
+    #[error("the event at seq {seq} was folded before; the catalog stands at seq {applied}")]
+    Repeated {
+        /// Seq of the event.
+        seq: Seq,
+        /// Last seq that the catalog holds.
+        applied: Seq,
+    },
+    /// A channel of that name exists.
+    #[error("a channel named '{name}' exists ({})", uid.short())]
+    NameTaken {
+        /// The name.
+        name: String,
+        /// The channel that has it.
+        uid: ChannelUid,
+    },
+    /// The uid belongs to a channel that exists or existed. A deleted channel never comes back
+    /// under its old uid: its frames may still be on the way.
+    #[error("the uid {} was given to a channel before", uid.short())]
+    UidTaken {
+        /// The uid.
+        uid: ChannelUid,
+    },
+    /// No channel has that uid.
+    #[error("no channel has the uid {}", uid.short())]
+    UnknownChannel {
+        /// The uid.
+        uid: ChannelUid,
+    },
+    /// There are as many channels as a catalog may hold.
+    #[error("the catalog holds {limit} channels, the most that it may")]
+    Full {
+        /// The limit.
+        limit: usize,
+    },
+    /// The entry breaks a rule.
+    #[error("the entry of channel '{name}' breaks a rule: {source}")]
+    Invalid {
+        /// The name in the entry.
+        name: String,
+        /// The rule.
+        source: DecodeError,
+    },
+}

@@ -1,0 +1,130 @@
+//! Rendezvous placement: the nodes with the highest weights for a channel hold it, one zone after
+//! the other. A node that joins or leaves moves only the channels that it gains or loses.
+
+use std::{cmp::Reverse, collections::BTreeMap};
+
+use tetrarch_wire::{ChannelUid, Voter, VoterId, frame::LabelFilter, limits};
+use thiserror::Error;
+
+use super::PlacementNode;
+
+/// The label whose values voters are spread over.
+pub const ZONE_LABEL: &str = "zone";
+
+/// Where a channel goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placement {
+    /// Its voters, the heaviest first.
+    pub voters: Vec<Voter>,
+    /// The one that is to lead first.
+    pub first_leader: VoterId,
+}
+
+/// Why a channel cannot be placed.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum PlacementError {
+    /// The number of replicas is none that a channel can have.
+    #[error("{asked} replicas were asked for; a channel has 1 to {limit}")]
+    ReplicaCount {
+        /// How many were asked for.
+        asked: usize,
+        /// The most that a channel can have.
+        limit: usize,
+    },
+    /// Fewer nodes qualify than are needed.
+    #[error(
+        "{needed} nodes are needed and {qualified} of {live} live nodes qualify \
+         ({unlabelled} lack a label, {low_on_disk} are low on disk)"
+    )]
+    TooFewNodes {
+        /// How many are needed.
+        needed: usize,
+        /// How many qualify.
+        qualified: usize,
+        /// How many are alive.
+        live: usize,
+        /// How many lack a label that the channel asks for.
+        unlabelled: usize,
+        /// How many carry the labels but have no room for a new channel.
+        low_on_disk: usize,
+    },
+}
+
+/// Chooses `replicas` voters for `channel` among `live` nodes that satisfy `filter` and have room,
+/// spread over as many zones as there are. The heaviest leads first: which one that is depends on
+/// the hash alone, so leaders are spread evenly even where a small zone is in every replica set.
+///
+/// The result depends on the set of nodes and not on their order.
+///
+/// # Errors
+/// If the number of replicas is out of range or too few nodes qualify.
+pub fn place(
+    channel: ChannelUid,
+    replicas: usize,
+    filter: &LabelFilter,
+    live: &[PlacementNode],
+) -> Result<Placement, PlacementError> {
+    if replicas == 0 || replicas > limits::MAX_VOTERS {
+        return Err(PlacementError::ReplicaCount {
+            asked: replicas,
+            limit: limits::MAX_VOTERS,
+        });
+    }
+    let nodes = distinct(live);
+    let live = nodes.len();
+    let (labelled, unlabelled): (Vec<_>, Vec<_>) =
+        nodes.into_iter().partition(|node| node.satisfies(filter));
+    let (qualified, low_on_disk): (Vec<&PlacementNode>, Vec<_>) =
+        labelled.into_iter().partition(|node| node.has_room());
+    let too_few = PlacementError::TooFewNodes {
+        needed: replicas,
+        qualified: qualified.len(),
+        live,
+        unlabelled: unlabelled.len(),
+        low_on_disk: low_on_disk.len(),
+    };
+    if qualified.len() < replicas {
+        return Err(too_few);
+    }
+    let voters = spread(by_weight(channel, qualified), replicas);
+    let first_leader = voters.first().map(Voter::id).ok_or(too_few)?;
+    Ok(Placement {
+        voters,
+        first_leader,
+    })
+}
+
+/// One entry per node: two voters on one node would fail together.
+fn distinct(live: &[PlacementNode]) -> Vec<&PlacementNode> {
+    let mut nodes: Vec<&PlacementNode> = live.iter().collect();
+    nodes.sort_by_key(|node| (node.voter.node, node.voter.store));
+    nodes.dedup_by_key(|node| node.voter.node);
+    nodes
+}
+
+fn by_weight(channel: ChannelUid, mut nodes: Vec<&PlacementNode>) -> Vec<&PlacementNode> {
+    nodes.sort_by_cached_key(|node| (Reverse(node.weight(channel)), node.voter.node));
+    nodes
+}
+
+/// Takes the heaviest node of the zone that has the fewest voters yet, again and again. Nodes
+/// without the label share one nameless zone, because nothing says that they fail apart.
+fn spread(mut heaviest_first: Vec<&PlacementNode>, replicas: usize) -> Vec<Voter> {
+    let mut taken: BTreeMap<Option<&str>, usize> = BTreeMap::new();
+    let mut voters = Vec::with_capacity(replicas);
+    while voters.len() < replicas {
+        let crowd = |node: &PlacementNode| taken.get(&node.label(ZONE_LABEL)).copied().unwrap_or(0);
+        // The first of the least crowded: among equals `min_by_key` keeps the heaviest.
+        let Some((index, _)) = heaviest_first
+            .iter()
+            .enumerate()
+            .min_by_key(|(_, node)| crowd(node))
+        else {
+            break;
+        };
+        let node = heaviest_first.remove(index);
+        *taken.entry(node.label(ZONE_LABEL)).or_default() += 1;
+        voters.push(node.voter);
+    }
+    voters
+}

@@ -1,0 +1,10 @@
+//! Where a new channel goes (protocol §12, §13): a pure choice among the nodes that are alive, from
+//! facts that the proposer alone needs to know, because the choice is written into the catalog.
+
+mod choice;
+mod node;
+#[cfg(test)]
+mod tests;
+
+pub use choice::{Placement, PlacementError, ZONE_LABEL, place};
+pub use node::PlacementNode;
