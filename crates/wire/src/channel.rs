@@ -95,7 +95,7 @@ impl ChannelConfig {
             voters,
         };
         config.voters.sort_by_key(Voter::id);
-        config.validate()?;
+        config.check()?;
         Ok(config)
     }
 
@@ -140,7 +140,7 @@ impl ChannelConfig {
                 count: rest.len(),
             });
         }
-        config.validate()?;
+        config.check()?;
         Ok(config)
     }
 
@@ -150,7 +150,7 @@ impl ChannelConfig {
         Link::genesis(&self.encode())
     }
 
-    fn validate(&self) -> Result<(), DecodeError> {
+    pub(crate) fn check(&self) -> Result<(), DecodeError> {
         const WHAT: &str = "channel configuration";
         if self.voters.is_empty() {
             return Err(DecodeError::Invalid {

@@ -26,6 +26,20 @@ pub const MAX_EPOCH_HISTORY: usize = 16;
 pub const MAX_BEAT_ROWS: usize = 512;
 /// Most voters of one channel.
 pub const MAX_VOTERS: usize = 9;
+/// Most nodes in one description of the mesh.
+pub const MAX_NODES: usize = 1_024;
+/// Most channels named in one request, or described in one page of an answer.
+pub const MAX_CHANNEL_ROWS: usize = 1_024;
+/// Most nodes that a node which stops recommends.
+pub const MAX_SUCCESSORS: usize = 16;
+/// Most holes in one repair request, and answers to it.
+pub const MAX_REPAIR_RANGES: usize = 256;
+/// Most epochs in the description of a fork.
+pub const MAX_FORK_EPOCHS: usize = 256;
+/// Most runs in which the events of a settled fork stand in the main log, per message.
+pub const MAX_FORK_RANGES: usize = 1_024;
+/// Most runs in which the events of one produce request stand in the log: one for each event.
+pub const MAX_APPENDED_RUNS: usize = MAX_BATCH_EVENTS as usize;
 /// Most bytes in the name of a channel or node.
 pub const MAX_NAME_BYTES: usize = 255;
 /// Most labels a node carries or a channel asks for.

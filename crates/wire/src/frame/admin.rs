@@ -2,14 +2,25 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ChannelEntry, DiskLevel, Refused};
-use crate::{ChannelClass, ChannelUid, Epoch, NodeId, ReplicaRole, Retention, Seq};
+use super::{
+    ChannelEntry, DiskLevel, Refused,
+    structure::{Checked, check_count, check_labels, check_name, check_text},
+};
+use crate::{
+    ChannelClass, ChannelUid, DecodeError, Epoch, NodeId, ReplicaRole, Retention, Seq, limits,
+};
 
 /// Which nodes may hold a channel: those that carry all of these labels.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LabelFilter {
     /// Names and the values they must have.
     pub require: Vec<(String, String)>,
+}
+
+impl Checked for LabelFilter {
+    fn check(&self) -> Result<(), DecodeError> {
+        check_labels(&self.require)
+    }
 }
 
 /// A channel to create.
@@ -25,6 +36,13 @@ pub struct CreateChannel {
     pub filter: LabelFilter,
     /// How long it keeps events.
     pub retention: Retention,
+}
+
+impl Checked for CreateChannel {
+    fn check(&self) -> Result<(), DecodeError> {
+        check_name("channel name", &self.name)?;
+        self.filter.check()
+    }
 }
 
 /// What an operator asks for. Each request is numbered by its sender, within its stream.
@@ -99,6 +117,26 @@ impl AdminRequest {
     }
 }
 
+impl Checked for AdminRequest {
+    fn check(&self) -> Result<(), DecodeError> {
+        match self {
+            Self::CreateChannel { channel, .. } => channel.check(),
+            Self::AlterChannel { name, .. }
+            | Self::DeleteChannel { name, .. }
+            | Self::Relinquish { name, .. } => check_name("channel name", name),
+            Self::ListChannels { after, .. } => check_channel_names([after]),
+            Self::Status { channel, after, .. } => check_channel_names([channel, after]),
+        }
+    }
+}
+
+fn check_channel_names<const N: usize>(names: [&Option<String>; N]) -> Result<(), DecodeError> {
+    names
+        .into_iter()
+        .flatten()
+        .try_for_each(|name| check_name("channel name", name))
+}
+
 /// A node as the asked node sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeStatus {
@@ -114,6 +152,13 @@ pub struct NodeStatus {
     pub disk_level: Option<DiskLevel>,
     /// Free bytes on its disk, if known.
     pub free_bytes: Option<u64>,
+}
+
+impl Checked for NodeStatus {
+    fn check(&self) -> Result<(), DecodeError> {
+        check_name("node name", &self.name)?;
+        check_text("node address", &self.address)
+    }
 }
 
 /// A replica as the asked node sees it. Only facts that it knows; `None` for everything else.
@@ -158,17 +203,52 @@ pub struct ChannelStatus {
     pub replicas: Vec<ReplicaStatus>,
 }
 
+impl Checked for ChannelStatus {
+    fn check(&self) -> Result<(), DecodeError> {
+        check_name("channel name", &self.name)?;
+        if let Some(leader) = &self.leader {
+            check_name("node name", leader)?;
+        }
+        if let Some(halted) = &self.halted {
+            check_text("reason of a halt", halted)?;
+        }
+        check_count(
+            "number of replicas",
+            self.replicas.len(),
+            limits::MAX_VOTERS,
+        )?;
+        self.replicas
+            .iter()
+            .try_for_each(|replica| check_name("node name", &replica.node))
+    }
+}
+
 /// One page of a status report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatusPage {
     /// Name of the asked node.
     pub asked: String,
-    /// All nodes.
+    /// All nodes; at most [`limits::MAX_NODES`].
     pub nodes: Vec<NodeStatus>,
-    /// The channels of this page, by name.
+    /// The channels of this page, by name; at most [`limits::MAX_CHANNEL_ROWS`].
     pub channels: Vec<ChannelStatus>,
     /// Ask again after this name for more.
     pub next: Option<String>,
+}
+
+impl Checked for StatusPage {
+    fn check(&self) -> Result<(), DecodeError> {
+        check_name("node name", &self.asked)?;
+        check_count("number of nodes", self.nodes.len(), limits::MAX_NODES)?;
+        check_count(
+            "number of channels in a page",
+            self.channels.len(),
+            limits::MAX_CHANNEL_ROWS,
+        )?;
+        check_channel_names([&self.next])?;
+        self.nodes.iter().try_for_each(Checked::check)?;
+        self.channels.iter().try_for_each(Checked::check)
+    }
 }
 
 /// What became of an operator's request.
@@ -190,7 +270,7 @@ pub enum AdminResponse {
     Channels {
         /// The request.
         request: u64,
-        /// This page of them.
+        /// This page of them; at most [`limits::MAX_CHANNEL_ROWS`].
         channels: Vec<ChannelEntry>,
         /// Ask again after this name for more.
         next: Option<String>,
@@ -216,6 +296,26 @@ impl AdminResponse {
             | Self::Channels { request, .. }
             | Self::Status { request, .. } => *request,
             Self::Refused(refused) => refused.request,
+        }
+    }
+}
+
+impl Checked for AdminResponse {
+    fn check(&self) -> Result<(), DecodeError> {
+        match self {
+            Self::Done { .. } => Ok(()),
+            Self::Created { channel, .. } => channel.check(),
+            Self::Channels { channels, next, .. } => {
+                check_count(
+                    "number of channels in a page",
+                    channels.len(),
+                    limits::MAX_CHANNEL_ROWS,
+                )?;
+                check_channel_names([next])?;
+                channels.iter().try_for_each(Checked::check)
+            }
+            Self::Status { page, .. } => page.check(),
+            Self::Refused(refused) => refused.check(),
         }
     }
 }

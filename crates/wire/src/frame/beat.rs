@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::structure::check_count;
+use super::structure::{Checked, always_valid, check_count};
 use crate::{Boot, ChannelUid, DecodeError, Epoch, ReplicaRole, Seq, limits};
 
 /// How full a node's disk is (protocol §12).
@@ -82,8 +82,8 @@ pub struct NodeBeat {
     pub rows: Vec<ChannelBeat>,
 }
 
-impl NodeBeat {
-    pub(super) fn check(self) -> Result<Self, DecodeError> {
+impl Checked for NodeBeat {
+    fn check(&self) -> Result<(), DecodeError> {
         check_count(
             "number of rows in a beat",
             self.rows.len(),
@@ -95,7 +95,7 @@ impl NodeBeat {
                 why: "its page is beyond its pages",
             });
         }
-        Ok(self)
+        Ok(())
     }
 }
 
@@ -124,12 +124,12 @@ pub struct BeatAck {
     pub refused: Vec<ChannelUid>,
 }
 
-impl BeatAck {
-    pub(super) fn check(self) -> Result<Self, DecodeError> {
+impl Checked for BeatAck {
+    fn check(&self) -> Result<(), DecodeError> {
         const WHAT: &str = "number of rows in a beat acknowledgement";
         check_count(WHAT, self.rows.len(), limits::MAX_BEAT_ROWS)?;
         check_count(WHAT, self.refused.len(), limits::MAX_BEAT_ROWS)?;
-        Ok(self)
+        Ok(())
     }
 }
 
@@ -139,6 +139,8 @@ pub struct TableRequest {
     /// The generation that the asking node holds completely.
     pub generation_seen: u64,
 }
+
+always_valid!(TableRequest);
 
 /// One page of a whole leadership table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -155,8 +157,8 @@ pub struct TablePage {
     pub rows: Vec<ChannelBeat>,
 }
 
-impl TablePage {
-    pub(super) fn check(self) -> Result<Self, DecodeError> {
+impl Checked for TablePage {
+    fn check(&self) -> Result<(), DecodeError> {
         check_count(
             "number of rows in a page",
             self.rows.len(),
@@ -168,6 +170,6 @@ impl TablePage {
                 why: "it is beyond the last page",
             });
         }
-        Ok(self)
+        Ok(())
     }
 }

@@ -5,7 +5,10 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::Serialize;
 
-use super::{Frame, FrameHeader, FrameType};
+use super::{
+    Frame, FrameHeader, FrameType,
+    structure::{Checked, check_count},
+};
 use crate::{Batch, DecodeError, limits};
 
 /// Pieces shorter than this are copied together; longer ones are passed on by reference. A write
@@ -44,7 +47,7 @@ impl FrameBuffer {
     pub(super) fn structure(
         &mut self,
         frame_type: FrameType,
-        body: &impl Serialize,
+        body: &(impl Serialize + Checked),
     ) -> Result<(), DecodeError> {
         let body = encode(frame_type, body)?;
         FrameHeader::new(frame_type, body.len())?.encode(&mut self.open);
@@ -56,7 +59,7 @@ impl FrameBuffer {
     pub(super) fn raw(
         &mut self,
         frame_type: FrameType,
-        preamble: &impl Serialize,
+        preamble: &(impl Serialize + Checked),
         pieces: &[Bytes],
     ) -> Result<(), DecodeError> {
         let raw_len = pieces.iter().map(Bytes::len).sum();
@@ -70,9 +73,14 @@ impl FrameBuffer {
     pub(super) fn batches(
         &mut self,
         frame_type: FrameType,
-        preamble: &impl Serialize,
+        preamble: &(impl Serialize + Checked),
         batches: &[Batch],
     ) -> Result<(), DecodeError> {
+        check_count(
+            "number of batches in a frame",
+            batches.len(),
+            limits::MAX_FRAME_BATCHES,
+        )?;
         let raw_len = batches.iter().map(Batch::size).sum();
         self.preamble(frame_type, preamble, raw_len)?;
         for piece in batches.iter().flat_map(Batch::chunks) {
@@ -84,7 +92,7 @@ impl FrameBuffer {
     fn preamble(
         &mut self,
         frame_type: FrameType,
-        preamble: &impl Serialize,
+        preamble: &(impl Serialize + Checked),
         raw_len: usize,
     ) -> Result<(), DecodeError> {
         let preamble = encode(frame_type, preamble)?;
@@ -118,7 +126,11 @@ impl FrameBuffer {
     }
 }
 
-fn encode(frame_type: FrameType, body: &impl Serialize) -> Result<Vec<u8>, DecodeError> {
+fn encode(
+    frame_type: FrameType,
+    body: &(impl Serialize + Checked),
+) -> Result<Vec<u8>, DecodeError> {
+    body.check()?;
     postcard::to_allocvec(body).map_err(DecodeError::structure(frame_type.name()))
 }
 

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::LabelFilter;
+use super::{
+    LabelFilter,
+    structure::{Checked, check_name},
+};
 use crate::{ChannelConfig, ChannelUid, DecodeError, Retention, VoterId};
 
 /// A channel as the catalog records it.
@@ -20,6 +23,14 @@ pub struct ChannelEntry {
     pub filter: LabelFilter,
     /// The voter that is to lead first.
     pub first_leader: VoterId,
+}
+
+impl Checked for ChannelEntry {
+    fn check(&self) -> Result<(), DecodeError> {
+        check_name("channel name", &self.name)?;
+        self.genesis.check()?;
+        self.filter.check()
+    }
 }
 
 /// One change of the catalog. Each is the payload of one event of `__meta`.
@@ -45,8 +56,9 @@ impl CatalogCommand {
     /// The bytes of the event.
     ///
     /// # Errors
-    /// If the command cannot be serialised.
+    /// If the command breaks a limit.
     pub fn encode(&self) -> Result<Vec<u8>, DecodeError> {
+        self.check()?;
         postcard::to_allocvec(self).map_err(DecodeError::structure("catalog command"))
     }
 
@@ -56,5 +68,14 @@ impl CatalogCommand {
     /// If the bytes are anything but one command.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         super::structure::exact("catalog command", bytes)
+    }
+}
+
+impl Checked for CatalogCommand {
+    fn check(&self) -> Result<(), DecodeError> {
+        match self {
+            Self::Create(entry) => entry.check(),
+            Self::AlterRetention { .. } | Self::Delete { .. } => Ok(()),
+        }
     }
 }

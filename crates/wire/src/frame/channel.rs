@@ -8,9 +8,9 @@ use super::{
     FrameBuffer, FrameType, LeaderConflict, PointResponse, RepairRequest, RepairResponse, SegData,
     SegOffer, SegRequest, SyncChunk, SyncNack, SyncRequest, TransferNow, TransferPrepare,
     VoteRequest, VoteResponse,
-    structure::{check_count, exact, preamble},
+    structure::{Checked, exact, preamble},
 };
-use crate::{ChannelUid, DecodeError, Epoch, batch, limits};
+use crate::{ChannelUid, DecodeError, Epoch, batch};
 
 /// A message between replicas. It names its channel in full: an identifier bound per connection
 /// would save 28 bytes of a frame that carries up to a mebibyte, and could be stale.
@@ -78,6 +78,12 @@ struct Addressed<T> {
     channel: ChannelUid,
     epoch: Epoch,
     message: T,
+}
+
+impl<T: Checked> Checked for Addressed<T> {
+    fn check(&self) -> Result<(), DecodeError> {
+        self.message.check()
+    }
 }
 
 impl ChannelMessage {
@@ -221,7 +227,7 @@ impl ChannelFrame {
                 }
             }};
         }
-        let frame = match frame_type {
+        Ok(match frame_type {
             FrameType::VoteRequest => structure!(VoteRequest),
             FrameType::VoteResponse => structure!(VoteResponse),
             FrameType::LeaderConflict => structure!(LeaderConflict),
@@ -286,38 +292,6 @@ impl ChannelFrame {
                     why: "it is no message of a channel",
                 });
             }
-        };
-        frame.check()
-    }
-
-    fn check(self) -> Result<Self, DecodeError> {
-        const EPOCHS: &str = "number of epochs in a history";
-        match &self.message {
-            ChannelMessage::AppendNack(AppendNack { history, .. })
-            | ChannelMessage::FindPoint(FindPoint { history, .. }) => {
-                check_count(EPOCHS, history.len(), limits::MAX_EPOCH_HISTORY)?;
-            }
-            ChannelMessage::VoteRequest(_)
-            | ChannelMessage::VoteResponse(_)
-            | ChannelMessage::LeaderConflict(_)
-            | ChannelMessage::ConflictResult(_)
-            | ChannelMessage::TransferPrepare(_)
-            | ChannelMessage::TransferNow(_)
-            | ChannelMessage::Append(_)
-            | ChannelMessage::AppendAck(_)
-            | ChannelMessage::PointResponse(_)
-            | ChannelMessage::SyncRequest(_)
-            | ChannelMessage::SyncChunk(_)
-            | ChannelMessage::SyncNack(_)
-            | ChannelMessage::RepairRequest(_)
-            | ChannelMessage::RepairResponse(_)
-            | ChannelMessage::SegOffer(_)
-            | ChannelMessage::SegRequest(_)
-            | ChannelMessage::SegData(_)
-            | ChannelMessage::ForkReport(_)
-            | ChannelMessage::ForkPull(_)
-            | ChannelMessage::ForkResolved(_) => {}
-        }
-        Ok(self)
+        })
     }
 }

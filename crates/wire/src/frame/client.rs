@@ -3,7 +3,11 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::{Batch, ChannelClass, ChannelUid, Epoch, LogPosition, NodeId, Retention, Seq, VoterId};
+use super::structure::{Checked, always_valid, check_count, check_name, check_text};
+use crate::{
+    Batch, ChannelClass, ChannelUid, DecodeError, Epoch, LogPosition, NodeId, Retention, Seq,
+    VoterId, limits,
+};
 
 /// What a read may see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -115,8 +119,21 @@ pub struct ReadIndexResponse {
 pub struct Metadata {
     /// Numbers the request within its stream.
     pub request: u64,
-    /// The channels by name; none asks for the nodes alone.
+    /// The channels by name, at most [`limits::MAX_CHANNEL_ROWS`]; none asks for the nodes alone.
     pub channels: Vec<String>,
+}
+
+impl Checked for Metadata {
+    fn check(&self) -> Result<(), DecodeError> {
+        check_count(
+            "number of channels asked for",
+            self.channels.len(),
+            limits::MAX_CHANNEL_ROWS,
+        )?;
+        self.channels
+            .iter()
+            .try_for_each(|name| check_name("channel name", name))
+    }
 }
 
 /// Where a channel is.
@@ -138,6 +155,17 @@ pub struct ChannelRoute {
     pub replicas: Vec<(NodeId, VoterId)>,
 }
 
+impl Checked for ChannelRoute {
+    fn check(&self) -> Result<(), DecodeError> {
+        check_name("channel name", &self.name)?;
+        check_count(
+            "number of replicas",
+            self.replicas.len(),
+            limits::MAX_VOTERS,
+        )
+    }
+}
+
 /// Where a node is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeRoute {
@@ -151,6 +179,13 @@ pub struct NodeRoute {
     pub alive: bool,
 }
 
+impl Checked for NodeRoute {
+    fn check(&self) -> Result<(), DecodeError> {
+        check_name("node name", &self.name)?;
+        check_text("node address", &self.address)
+    }
+}
+
 /// Where channels and nodes are.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MetadataResponse {
@@ -158,8 +193,21 @@ pub struct MetadataResponse {
     pub request: u64,
     /// Each asked-for channel that the asked node knows.
     pub channels: Vec<ChannelRoute>,
-    /// Every node of the mesh.
+    /// Every node of the mesh; at most [`limits::MAX_NODES`].
     pub nodes: Vec<NodeRoute>,
+}
+
+impl Checked for MetadataResponse {
+    fn check(&self) -> Result<(), DecodeError> {
+        check_count(
+            "number of channels",
+            self.channels.len(),
+            limits::MAX_CHANNEL_ROWS,
+        )?;
+        check_count("number of nodes", self.nodes.len(), limits::MAX_NODES)?;
+        self.channels.iter().try_for_each(Checked::check)?;
+        self.nodes.iter().try_for_each(Checked::check)
+    }
 }
 
 /// Reads on and on. Each subscription has a stream of its own, so that a slow one blocks no other.
@@ -222,7 +270,7 @@ pub struct SubscribeCredit {
 pub struct Forward {
     /// Numbers the request within its stream.
     pub request: u64,
-    /// The client, as its certificate names it.
+    /// The client, as its certificate names it; at most [`limits::MAX_TEXT_BYTES`].
     pub client: String,
     /// The whole frame, header included.
     pub frame: Bytes,
@@ -232,6 +280,12 @@ pub struct Forward {
 pub(super) struct ForwardPreamble {
     request: u64,
     client: String,
+}
+
+impl Checked for ForwardPreamble {
+    fn check(&self) -> Result<(), DecodeError> {
+        check_text("client of a forwarded frame", &self.client)
+    }
 }
 
 impl Forward {
@@ -251,3 +305,13 @@ impl Forward {
         }
     }
 }
+
+always_valid!(
+    Fetch,
+    FetchPreamble,
+    ReadIndex,
+    ReadIndexResponse,
+    Subscribe,
+    DeliverPreamble,
+    SubscribeCredit,
+);

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::structure::always_valid;
 use crate::{Epoch, LogPosition, Seq, VoterId};
 
 /// What a vote is asked for.
@@ -79,3 +80,5 @@ pub struct TransferNow {
     /// What the replica must hold durably.
     pub must_have: Seq,
 }
+
+always_valid!(VoteRequest, VoteResponse, TransferPrepare, TransferNow);

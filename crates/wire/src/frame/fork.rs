@@ -2,8 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::SyncClass;
-use crate::{Epoch, EpochStart, Link, LogPosition, Seq, VoterId};
+use super::{
+    SyncClass,
+    structure::{Checked, always_valid, check_count},
+};
+use crate::{DecodeError, Epoch, EpochStart, Link, LogPosition, Seq, VoterId, limits};
 
 /// A leader that met another stands still and says where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,7 +39,7 @@ pub struct ForkReport {
     pub base: Seq,
     /// Link of the position before it.
     pub base_link: Link,
-    /// The epochs in it.
+    /// The epochs in it; at most [`limits::MAX_FORK_EPOCHS`].
     pub epochs: Vec<EpochStart>,
     /// Events.
     pub count: u64,
@@ -44,6 +47,16 @@ pub struct ForkReport {
     pub bytes: u64,
     /// The last seq of the longest copy known.
     pub longest: Seq,
+}
+
+impl Checked for ForkReport {
+    fn check(&self) -> Result<(), DecodeError> {
+        check_count(
+            "number of epochs in a fork",
+            self.epochs.len(),
+            limits::MAX_FORK_EPOCHS,
+        )
+    }
 }
 
 /// The winner pulls a fork.
@@ -68,6 +81,19 @@ pub struct ForkResolved {
     pub fork_id: [u8; 16],
     /// The last seq of the fork that is settled.
     pub upto: Seq,
-    /// Where its events are in the main log: first and last seq of each run.
+    /// Where its events are in the main log: first and last seq of each run, at most
+    /// [`limits::MAX_FORK_RANGES`].
     pub ranges: Vec<(Seq, Seq)>,
 }
+
+impl Checked for ForkResolved {
+    fn check(&self) -> Result<(), DecodeError> {
+        check_count(
+            "number of runs of a settled fork",
+            self.ranges.len(),
+            limits::MAX_FORK_RANGES,
+        )
+    }
+}
+
+always_valid!(LeaderConflict, ConflictResult, ForkPull);

@@ -143,7 +143,7 @@ impl Frame {
     /// Appends the frame to `out`.
     ///
     /// # Errors
-    /// If its body would exceed the limit of its type; `out` is then unchanged.
+    /// If its body would break a limit, so that no peer would read it; `out` is then unchanged.
     pub fn encode(&self, out: &mut FrameBuffer) -> Result<(), DecodeError> {
         let frame_type = self.frame_type();
         match self {
@@ -197,12 +197,12 @@ impl Frame {
         }
         let what = header.frame_type().name();
         Ok(match header.frame_type() {
-            FrameType::Hello => Self::Hello(exact::<Hello>(what, &body)?.check()?),
-            FrameType::HelloAck => Self::HelloAck(exact::<Hello>(what, &body)?.check()?),
-            FrameType::NodeBeat => Self::NodeBeat(exact::<NodeBeat>(what, &body)?.check()?),
-            FrameType::BeatAck => Self::BeatAck(exact::<BeatAck>(what, &body)?.check()?),
+            FrameType::Hello => Self::Hello(exact(what, &body)?),
+            FrameType::HelloAck => Self::HelloAck(exact(what, &body)?),
+            FrameType::NodeBeat => Self::NodeBeat(exact(what, &body)?),
+            FrameType::BeatAck => Self::BeatAck(exact(what, &body)?),
             FrameType::TableRequest => Self::TableRequest(exact(what, &body)?),
-            FrameType::TablePage => Self::TablePage(exact::<TablePage>(what, &body)?.check()?),
+            FrameType::TablePage => Self::TablePage(exact(what, &body)?),
             FrameType::Close => Self::Close(exact(what, &body)?),
             FrameType::Refused => Self::Refused(exact(what, &body)?),
             FrameType::Credit => Self::Credit(exact(what, &body)?),

@@ -3,9 +3,10 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::structure::{Checked, check_count};
 use crate::{
     ChannelUid, DecodeError, Epoch, Link, NodeId, ProducerEpoch, ProducerId, ProducerSeq, Seq,
-    batch::EventBlock,
+    batch::EventBlock, limits,
 };
 
 /// Events to append, all of one producer. Sending the same (producer, producer epoch, producer
@@ -37,6 +38,25 @@ pub(super) struct ProducePreamble {
     crc: u32,
 }
 
+impl Checked for ProducePreamble {
+    fn check(&self) -> Result<(), DecodeError> {
+        let first = self.base_producer_seq;
+        let why = if self.count == 0 {
+            "it holds no event"
+        } else if self.producer.is_idempotent() && first == ProducerSeq::ZERO {
+            "producer seqs begin at 1"
+        } else if first.get().checked_add(self.count.into()).is_none() {
+            "its producer seqs run past the end of all seqs"
+        } else {
+            return Ok(());
+        };
+        Err(DecodeError::Invalid {
+            what: "produce request",
+            why,
+        })
+    }
+}
+
 impl Produce {
     pub(super) fn preamble(&self) -> ProducePreamble {
         ProducePreamble {
@@ -51,36 +71,12 @@ impl Produce {
     }
 
     pub(super) fn from_parts(head: ProducePreamble, bytes: Bytes) -> Result<Self, DecodeError> {
-        const WHAT: &str = "produce request";
         let events = EventBlock::check(bytes, head.count)?;
-        if events.count() == 0 {
-            return Err(DecodeError::Invalid {
-                what: WHAT,
-                why: "it holds no event",
-            });
-        }
         if events.crc() != head.crc {
             return Err(DecodeError::Checksum {
-                what: WHAT,
+                what: "produce request",
                 found: events.crc(),
                 expected: head.crc,
-            });
-        }
-        if head.producer.is_idempotent() && head.base_producer_seq == ProducerSeq::ZERO {
-            return Err(DecodeError::Invalid {
-                what: WHAT,
-                why: "producer seqs begin at 1",
-            });
-        }
-        if head
-            .base_producer_seq
-            .get()
-            .checked_add(head.count.into())
-            .is_none()
-        {
-            return Err(DecodeError::Invalid {
-                what: WHAT,
-                why: "its producer seqs run past the end of all seqs",
             });
         }
         Ok(Self {
@@ -209,4 +205,21 @@ pub struct ProduceAck {
     pub request: u64,
     /// What became of it.
     pub outcome: ProduceOutcome,
+}
+
+impl Checked for ProduceAck {
+    fn check(&self) -> Result<(), DecodeError> {
+        let runs = match &self.outcome {
+            ProduceOutcome::Appended { runs, .. } => runs.len(),
+            ProduceOutcome::Retry { .. }
+            | ProduceOutcome::Indeterminate
+            | ProduceOutcome::StorageFull
+            | ProduceOutcome::OutOfOrder { .. }
+            | ProduceOutcome::Fenced { .. }
+            | ProduceOutcome::TooLarge { .. }
+            | ProduceOutcome::Denied
+            | ProduceOutcome::UnknownChannel => 0,
+        };
+        check_count("number of runs", runs, limits::MAX_APPENDED_RUNS)
+    }
 }

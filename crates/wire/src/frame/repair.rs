@@ -3,15 +3,27 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::{Batch, Link, LogPosition, Seq};
+use super::structure::{Checked, always_valid, check_count};
+use crate::{Batch, DecodeError, Link, LogPosition, Seq, limits};
 
 /// Asks a voter for batches that were lost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RepairRequest {
     /// Numbers the request.
     pub request: u64,
-    /// First and last seq of each hole, with the link expected at its end if it is known.
+    /// First and last seq of each hole, with the link expected at its end if it is known; at most
+    /// [`limits::MAX_REPAIR_RANGES`].
     pub ranges: Vec<(Seq, Seq, Option<Link>)>,
+}
+
+impl Checked for RepairRequest {
+    fn check(&self) -> Result<(), DecodeError> {
+        check_holes(self.ranges.len())
+    }
+}
+
+fn check_holes(count: usize) -> Result<(), DecodeError> {
+    check_count("number of holes", count, limits::MAX_REPAIR_RANGES)
 }
 
 /// What a voter knows of one hole.
@@ -40,6 +52,12 @@ pub struct RepairResponse {
 pub(super) struct RepairPreamble {
     request: u64,
     answers: Vec<RepairAnswer>,
+}
+
+impl Checked for RepairPreamble {
+    fn check(&self) -> Result<(), DecodeError> {
+        check_holes(self.answers.len())
+    }
 }
 
 impl RepairResponse {
@@ -131,3 +149,5 @@ impl SegData {
         }
     }
 }
+
+always_valid!(SegOffer, SegRequest, SegDataPreamble);

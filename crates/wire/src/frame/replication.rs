@@ -3,8 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::DiskLevel;
-use crate::{Batch, EpochStart, Link, LogPosition, Seq};
+use super::{
+    DiskLevel,
+    structure::{Checked, always_valid, check_count},
+};
+use crate::{Batch, DecodeError, EpochStart, Link, LogPosition, Seq, limits};
 
 /// The leader pushes batches.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,8 +92,14 @@ pub struct AppendNack {
     pub code: NackCode,
     /// The end of the replica's log.
     pub tail: LogPosition,
-    /// Its latest epochs, newest first, at most [`crate::limits::MAX_EPOCH_HISTORY`].
+    /// Its latest epochs, newest first, at most [`limits::MAX_EPOCH_HISTORY`].
     pub history: Vec<EpochStart>,
+}
+
+impl Checked for AppendNack {
+    fn check(&self) -> Result<(), DecodeError> {
+        check_history(&self.history)
+    }
 }
 
 /// A replica asks where its log and the leader's part.
@@ -100,8 +109,22 @@ pub struct FindPoint {
     pub request: u64,
     /// The end of the replica's log, or the end of the part of it that is in question.
     pub tail: LogPosition,
-    /// Its epochs up to there, newest first, at most [`crate::limits::MAX_EPOCH_HISTORY`].
+    /// Its epochs up to there, newest first, at most [`limits::MAX_EPOCH_HISTORY`].
     pub history: Vec<EpochStart>,
+}
+
+impl Checked for FindPoint {
+    fn check(&self) -> Result<(), DecodeError> {
+        check_history(&self.history)
+    }
+}
+
+fn check_history(history: &[EpochStart]) -> Result<(), DecodeError> {
+    check_count(
+        "number of epochs in a history",
+        history.len(),
+        limits::MAX_EPOCH_HISTORY,
+    )
 }
 
 /// The leader's answer: the last position that both logs may have in common.
@@ -216,3 +239,12 @@ pub struct SyncNack {
     /// How long to wait before asking again, in milliseconds.
     pub retry_after_ms: u32,
 }
+
+always_valid!(
+    AppendPreamble,
+    AppendAck,
+    PointResponse,
+    SyncRequest,
+    SyncChunkPreamble,
+    SyncNack,
+);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::structure::check_count;
+use super::structure::{Checked, always_valid, check_count, check_labels, check_name, check_text};
 use crate::{Boot, ClusterId, DecodeError, NodeId, StoreId, limits};
 
 /// Who speaks. The first frame in each direction; `node` must be the node that the certificate
@@ -36,16 +36,13 @@ pub struct Hello {
 impl Hello {
     /// The protocol version of this code.
     pub const PROTOCOL: u16 = 1;
+}
 
-    pub(super) fn check(self) -> Result<Self, DecodeError> {
-        check_count(
-            "number of node labels",
-            self.labels.len(),
-            limits::MAX_LABELS,
-        )?;
-        check_count("node name", self.name.len(), limits::MAX_NAME_BYTES)?;
-        check_count("node address", self.address.len(), limits::MAX_TEXT_BYTES)?;
-        Ok(self)
+impl Checked for Hello {
+    fn check(&self) -> Result<(), DecodeError> {
+        check_name("node name", &self.name)?;
+        check_text("node address", &self.address)?;
+        check_labels(&self.labels)
     }
 }
 
@@ -117,6 +114,12 @@ pub struct Close {
     pub detail: String,
 }
 
+impl Checked for Close {
+    fn check(&self) -> Result<(), DecodeError> {
+        check_text("detail of a close", &self.detail)
+    }
+}
+
 /// A request that was not carried out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refused {
@@ -128,8 +131,14 @@ pub struct Refused {
     pub retry_after_ms: Option<u32>,
     /// Who leads the channel, if that is known.
     pub leader: Option<NodeId>,
-    /// For people.
+    /// For people; at most [`limits::MAX_TEXT_BYTES`].
     pub detail: String,
+}
+
+impl Checked for Refused {
+    fn check(&self) -> Result<(), DecodeError> {
+        check_text("detail of a refusal", &self.detail)
+    }
 }
 
 /// More frames may be sent.
@@ -139,11 +148,24 @@ pub struct Credit {
     pub bytes: u64,
 }
 
+always_valid!(Credit);
+
 /// The sender stops in good order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Goodbye {
-    /// For people.
+    /// For people; at most [`limits::MAX_TEXT_BYTES`].
     pub reason: String,
-    /// Nodes to turn to instead.
+    /// Nodes to turn to instead; at most [`limits::MAX_SUCCESSORS`].
     pub successors: Vec<NodeId>,
+}
+
+impl Checked for Goodbye {
+    fn check(&self) -> Result<(), DecodeError> {
+        check_text("reason of a goodbye", &self.reason)?;
+        check_count(
+            "number of successors",
+            self.successors.len(),
+            limits::MAX_SUCCESSORS,
+        )
+    }
 }
