@@ -1,6 +1,8 @@
 //! The whole matrix of (from, to, signal), against a list that was written down by hand from the
 //! protocol's table and does not know the crate's own.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot be set up must fail")]
+
 use std::collections::BTreeSet;
 
 use tetrarch_fsm::{

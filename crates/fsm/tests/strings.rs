@@ -3,6 +3,8 @@
 //! In each role, each signal has at most one target. The automaton below says which, signal by
 //! signal, so that it shares neither form nor order with the table it is compared with.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot be set up must fail")]
+
 use tetrarch_fsm::{Role, StateTransition, TransitionSignal};
 use tetrarch_wire::ReplicaRole;
 
