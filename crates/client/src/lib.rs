@@ -1,0 +1,4 @@
+//! The client of a Tetrarch mesh.
+
+pub mod tls;
+pub mod transport;
