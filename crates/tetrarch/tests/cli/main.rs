@@ -1,0 +1,13 @@
+//! Drives the built program as a shell would.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    unreachable_pub,
+    reason = "tests may unwrap, and export nothing"
+)]
+
+mod config;
+mod fsm;
+mod init;
+mod run;
