@@ -345,6 +345,39 @@ fn assert_too_large<T: std::fmt::Debug>(
 }
 
 #[test]
+fn the_limits_are_those_that_peers_rely_on() {
+    let limits = [
+        limits::MAX_BATCH_BYTES,
+        limits::MAX_BATCH_EVENTS as usize,
+        limits::MAX_EVENT_BYTES,
+        limits::MAX_EVENT_HEADERS as usize,
+        limits::MAX_CONTROL_FRAME,
+        limits::MAX_DATA_FRAME,
+        limits::MAX_FORWARD_FRAME,
+        limits::MAX_EPOCH_HISTORY,
+        limits::MAX_BEAT_ROWS,
+        limits::MAX_VOTERS,
+        limits::MAX_NODES,
+        limits::MAX_CHANNEL_ROWS,
+        limits::MAX_SUCCESSORS,
+        limits::MAX_REPAIR_RANGES,
+        limits::MAX_FORK_EPOCHS,
+        limits::MAX_FORK_RANGES,
+        limits::MAX_NAME_BYTES,
+        limits::MAX_LABELS,
+        limits::MAX_TEXT_BYTES,
+        limits::MAX_FRAME_BATCHES,
+    ];
+    assert_eq!(
+        limits,
+        [
+            1_048_576, 8_192, 1_048_320, 64, 65_536, 1_052_672, 1_056_776, 16, 512, 9, 1_024,
+            1_024, 16, 256, 256, 1_024, 255, 32, 1_024, 8_192
+        ]
+    );
+}
+
+#[test]
 fn every_type_refuses_a_longer_body_than_its_own_limit() {
     for frame_type in FrameType::ALL {
         let limit = frame_type.max_body();
@@ -464,7 +497,7 @@ fn a_produce_request_without_events_or_with_impossible_numbers_is_neither_sent_n
     let good = produce_request();
     let empty = Produce {
         events: EventBlock::EMPTY,
-        ..good.clone()
+        ..good
     };
     let zero = Produce {
         base_producer_seq: ProducerSeq::ZERO,

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up must fail")]
 
 mod bounds;
+mod corpus;
 mod golden;
 mod reader;
 mod samples;

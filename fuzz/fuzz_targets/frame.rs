@@ -1,0 +1,5 @@
+//! One frame in a datagram.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| oracle::frame(bytes));

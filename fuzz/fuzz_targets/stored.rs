@@ -1,0 +1,5 @@
+//! Channel configurations and catalog commands.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| oracle::stored(bytes));
