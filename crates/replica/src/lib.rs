@@ -4,6 +4,7 @@
 //! Nothing here knows a runtime, a file, a clock or a source of randomness: time and chance are
 //! arguments, and what is to be done comes out as effects. A simulator runs exactly this code.
 
+pub mod beat;
 pub mod catalog;
 mod context;
 mod effect;

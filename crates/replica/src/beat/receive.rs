@@ -1,0 +1,212 @@
+//! The hearing side: what peers say in beats, acknowledgements and tables. A frame counts only if
+//! it comes from the peer's current start over a connection that is up (I23).
+
+use tetrarch_wire::{
+    Frame, NodeId,
+    frame::{BeatAck, ChannelBeat, NodeBeat, TablePage, TableRequest},
+    limits,
+};
+
+use super::{
+    BeatEffects, BeatHub, BeatWay, ChannelFact, PeerFact, follow, heard::Admission,
+    paging::FRAME_OVERHEAD,
+};
+use crate::Moment;
+
+impl BeatHub {
+    /// A page of a beat came. With the last page, if the copy of the peer's table is proven whole
+    /// by the hash, every channel in it was heard; else only those that the page names, and the
+    /// whole table is asked for. A whole beat is acknowledged the way it came.
+    pub fn on_beat(
+        &mut self,
+        from: NodeId,
+        beat: &NodeBeat,
+        way: BeatWay,
+        now: Moment,
+        effects: &mut BeatEffects,
+    ) {
+        let peer = self.peers.get_mut(&from);
+        let Some(peer) = peer.filter(|peer| peer.up && peer.boot == beat.boot) else {
+            return;
+        };
+        let admission = peer.heard.admit(beat);
+        if admission == Admission::Outdated {
+            return;
+        }
+        for row in &beat.rows {
+            if let Some((channel, epoch)) = peer.heard.apply(row) {
+                follow::withdrew(&self.channels, channel, epoch, effects);
+            }
+        }
+        let complete = admission == Admission::Complete;
+        let whole = complete && peer.heard.settle(beat);
+        if complete && !whole {
+            peer.ask_for_table(self.speaker.settings.interval, now, effects);
+        }
+        if !whole {
+            self.hear_rows(from, &beat.rows, now, effects);
+        }
+        if complete {
+            self.note_peer(from, beat, now, effects);
+            self.acknowledge(from, (beat, way, whole), now, effects);
+        }
+    }
+
+    /// The peer leads these channels now.
+    fn hear_rows(
+        &self,
+        from: NodeId,
+        rows: &[ChannelBeat],
+        now: Moment,
+        effects: &mut BeatEffects,
+    ) {
+        let Some(peer) = self.peers.get(&from) else {
+            return;
+        };
+        for row in rows {
+            let local = self.channels.get(&row.channel);
+            let leads = row.role == tetrarch_wire::ReplicaRole::Leader;
+            if leads && local.is_some_and(|known| follow::hears(&known.local, row, peer.voter)) {
+                effects.channels.push(heard(row, now));
+            }
+        }
+    }
+
+    fn note_peer(&mut self, from: NodeId, beat: &NodeBeat, now: Moment, effects: &mut BeatEffects) {
+        let Some(peer) = self.peers.get_mut(&from) else {
+            return;
+        };
+        peer.measure_echo(beat, now);
+        let fact = PeerFact {
+            peer: from,
+            heard_at: now,
+            rtt: peer.rtt(),
+            disk_level: beat.disk_level,
+            free_bytes: beat.free_bytes,
+            wal_stall_ms: beat.wal_stall_ms,
+        };
+        peer.fact = Some(fact);
+        effects.peers.push(fact);
+    }
+
+    /// Answers a whole beat: goes through the copy of the peer's table once, tells the channels
+    /// that their leader lives if the copy is `whole`, and names the rows that are refused.
+    fn acknowledge(
+        &self,
+        from: NodeId,
+        (beat, way, whole): (&NodeBeat, BeatWay, bool),
+        now: Moment,
+        effects: &mut BeatEffects,
+    ) {
+        let Some(peer) = self.peers.get(&from) else {
+            return;
+        };
+        let patience = self.speaker.settings.patience();
+        let mut refused = Vec::new();
+        for row in peer.heard.rows() {
+            let local = self.channels.get(&row.channel);
+            if follow::refuses(local, row, peer.voter, (now, patience)) {
+                refused.push(row.channel);
+            }
+            let hears = |local| follow::hears(local, row, peer.voter);
+            if whole && local.is_some_and(|known| hears(&known.local)) {
+                effects.channels.push(heard(row, now));
+            }
+        }
+        let mut table_generation_seen = peer.heard.generation();
+        if refused.len() > limits::MAX_BEAT_ROWS {
+            // A frame cannot name them all, and an unnamed one would count. So none counts.
+            refused.clear();
+            table_generation_seen = 0;
+        }
+        let fits = FRAME_OVERHEAD + refused.len() * 32 <= self.speaker.settings.datagram_budget;
+        let way = if fits { way } else { BeatWay::Control };
+        let ack = BeatAck {
+            boot: beat.boot,
+            number: beat.number,
+            table_generation_seen,
+            rows: Vec::new(),
+            refused,
+        };
+        effects.send(from, way, Frame::BeatAck(ack));
+    }
+
+    /// A peer acknowledged a beat. It counts for a channel only if the peer holds the table that
+    /// brought the channel's epoch, as the beat did, and does not refuse it (protocol §5).
+    pub fn on_ack(&mut self, from: NodeId, ack: &BeatAck, now: Moment, effects: &mut BeatEffects) {
+        let peer = self.peers.get_mut(&from);
+        let Some(peer) = peer.filter(|peer| peer.up && ack.boot == self.speaker.boot) else {
+            return;
+        };
+        let Some(sent) = peer.take_acknowledged(ack.number) else {
+            return;
+        };
+        peer.measure(now.since(sent.at));
+        peer.led.acknowledged(ack.number);
+        peer.confirm_table(ack.table_generation_seen);
+        let seen = ack.table_generation_seen.min(sent.generation);
+        let mut refused = ack.refused.clone();
+        refused.sort_unstable();
+        let counts = peer.led.rows().filter(|row| {
+            row.generation <= seen && refused.binary_search(&row.beat.channel).is_err()
+        });
+        effects
+            .channels
+            .extend(counts.map(|row| ChannelFact::BeatAcked {
+                channel: row.beat.channel,
+                voter: peer.voter,
+                epoch: row.beat.epoch,
+                sent_at: sent.at,
+            }));
+    }
+
+    /// A peer asks for the whole table.
+    pub fn on_table_request(
+        &mut self,
+        from: NodeId,
+        request: TableRequest,
+        now: Moment,
+        effects: &mut BeatEffects,
+    ) {
+        self.sweep_if_late(now);
+        if let Some(peer) = self.peers.get_mut(&from).filter(|peer| peer.up) {
+            peer.send_table(request, &self.speaker, now, effects);
+        }
+    }
+
+    /// A page of a whole table came. With the last one, every channel in it was heard, and those
+    /// that are not in it any more were withdrawn.
+    pub fn on_table_page(
+        &mut self,
+        from: NodeId,
+        page: TablePage,
+        now: Moment,
+        effects: &mut BeatEffects,
+    ) {
+        let peer = self.peers.get_mut(&from);
+        let Some(peer) = peer.filter(|peer| peer.up && peer.boot == page.boot) else {
+            return;
+        };
+        let Some(withdrawn) = peer.heard.take_page(page) else {
+            return;
+        };
+        for (channel, epoch) in withdrawn {
+            follow::withdrew(&self.channels, channel, epoch, effects);
+        }
+        for row in peer.heard.rows() {
+            let local = self.channels.get(&row.channel);
+            if local.is_some_and(|known| follow::hears(&known.local, row, peer.voter)) {
+                effects.channels.push(heard(row, now));
+            }
+        }
+    }
+}
+
+fn heard(row: &ChannelBeat, at: Moment) -> ChannelFact {
+    ChannelFact::LeaderHeard {
+        channel: row.channel,
+        epoch: row.epoch,
+        commit: row.commit,
+        at,
+    }
+}

@@ -1,0 +1,250 @@
+//! Pages, lost deltas and whole tables.
+
+use super::*;
+
+/// Node 0 leads `count` channels that node 1 replicates; nothing was sent yet.
+fn leader_of(count: u32) -> Mesh {
+    let mut mesh = Mesh::new(2);
+    for number in 0..count {
+        mesh.stamp(0, &leading(0, channel(number), 5, 1_000_000));
+    }
+    mesh
+}
+
+fn requests(mesh: &Mesh) -> usize {
+    mesh.flight
+        .iter()
+        .filter(|(_, sent)| matches!(sent.frame, Frame::TableRequest(_)))
+        .count()
+}
+
+#[test]
+fn a_few_pages_go_as_datagrams_that_fit_and_many_over_the_control_stream() {
+    for (channels, datagrams) in [(1, 1), (16, 1), (17, 2), (64, 4), (65, 0), (1_000, 0)] {
+        let mut mesh = leader_of(channels);
+        mesh.tick(0);
+        let rows: usize = beats(&mesh).iter().map(|beat| beat.rows.len()).sum();
+        assert_eq!(rows, usize::try_from(channels).unwrap());
+        for (_, sent) in &mesh.flight {
+            if datagrams > 0 {
+                assert_eq!(sent.way, BeatWay::Datagram);
+                assert!(encoded_len(&sent.frame) <= 1_100);
+            } else {
+                assert_eq!(sent.way, BeatWay::Control);
+                assert!(encoded_len(&sent.frame) <= 64 * 1_024);
+            }
+        }
+        if datagrams > 0 {
+            assert_eq!(mesh.flight.len(), datagrams, "{channels} channels");
+        }
+        mesh.settle();
+        assert_eq!(mesh.heard(1, 0), mesh.led(0, 1));
+    }
+}
+
+#[test]
+fn pages_arrive_in_any_order_and_more_than_once() {
+    let mut mesh = leader_of(60);
+    mesh.tick(0);
+    let pages: Vec<_> = mesh.flight.drain(..).collect();
+    assert_eq!(pages.len(), 4);
+    for index in [3, 1, 1, 0, 3] {
+        let (from, sent) = pages[index].clone();
+        mesh.deliver(from, sent);
+        assert!(mesh.flight.is_empty(), "an incomplete beat is not answered");
+    }
+    let (from, sent) = pages[2].clone();
+    mesh.deliver(from, sent);
+    assert_eq!(acks(&mesh).len(), 1);
+    assert_eq!(mesh.heard(1, 0), mesh.led(0, 1));
+}
+
+#[test]
+fn a_lost_delta_is_repaired_by_one_paced_request() {
+    let mut mesh = leader_of(3);
+    mesh.round();
+    // The peer believes that it acknowledged what it never took in: the worst case.
+    mesh.stamp(0, &leading(0, channel(9), 5, 1));
+    mesh.pass();
+    mesh.tick(0);
+    let number = beats(&mesh)[0].number;
+    mesh.flight.clear();
+    if let Some(peer) = mesh.hubs[0].peers.get_mut(&node(1)) {
+        peer.led.acknowledged(number);
+    }
+    let start = mesh.now;
+    for millis in [1, 20, 40] {
+        mesh.now = start.plus(Duration::from_millis(millis));
+        mesh.tick(0);
+        let (from, sent) = mesh.flight.pop_back().unwrap();
+        assert!(matches!(&sent.frame, Frame::NodeBeat(beat) if beat.rows.is_empty()));
+        mesh.deliver(from, sent);
+    }
+    assert_eq!(requests(&mesh), 1);
+    assert_eq!(mesh.heard(1, 0).len(), 3);
+    mesh.settle();
+    assert_eq!(mesh.heard(1, 0).len(), 4);
+    assert_eq!(mesh.heard(1, 0), mesh.led(0, 1));
+    mesh.round();
+    assert_eq!(requests(&mesh), 0);
+}
+
+#[test]
+fn while_the_table_is_not_whole_only_named_channels_are_heard() {
+    let mut mesh = leader_of(2);
+    mesh.stamp(1, &following(1, channel(0), 5, 0));
+    mesh.stamp(1, &following(1, channel(1), 5, 0));
+    mesh.round();
+    mesh.take_facts();
+    // The removal of channel 0 is lost; channel 1 is named.
+    mesh.on(0, |hub, _| hub.forget(channel(0)));
+    mesh.stamp(0, &leading(0, channel(1), 5, 2_000_000));
+    mesh.pass();
+    mesh.tick(0);
+    let (from, mut sent) = mesh.flight.pop_front().unwrap();
+    if let Frame::NodeBeat(beat) = &mut sent.frame {
+        beat.rows.retain(|row| row.channel == channel(1));
+    }
+    mesh.deliver(from, sent);
+    let facts = mesh.take_facts();
+    assert!(matches!(
+        facts[..],
+        [(1, ChannelFact::LeaderHeard { channel: heard, .. })] if heard == channel(1)
+    ));
+    mesh.settle();
+    assert_eq!(mesh.heard(1, 0), mesh.led(0, 1));
+    assert!(
+        mesh.take_facts()
+            .iter()
+            .any(|(at, fact)| { *at == 1 && matches!(fact, ChannelFact::LeaderWithdrew { .. }) })
+    );
+}
+
+#[test]
+fn a_table_is_sent_once_an_interval_and_only_to_who_lacks_it() {
+    let mut mesh = leader_of(3);
+    mesh.round();
+    let generation = mesh.hubs[0].peers[&node(1)].led.generation();
+    let ask = |mesh: &mut Mesh, generation_seen| {
+        let now = mesh.now;
+        let request = tetrarch_wire::frame::TableRequest { generation_seen };
+        mesh.on(0, |hub, effects| {
+            hub.on_table_request(node(1), request, now, effects);
+        });
+        let sent = mesh.flight.len();
+        mesh.flight.clear();
+        sent
+    };
+    assert_eq!(ask(&mut mesh, generation), 0);
+    assert_eq!(ask(&mut mesh, 0), 1);
+    assert_eq!(ask(&mut mesh, 0), 0);
+    mesh.pass();
+    assert_eq!(ask(&mut mesh, 0), 1);
+}
+
+#[test]
+fn a_whole_table_of_many_pages_replaces_what_was_held() {
+    let mut mesh = leader_of(1_200);
+    mesh.round();
+    mesh.on(0, |hub, _| hub.forget(channel(7)));
+    let now = mesh.now;
+    let request = tetrarch_wire::frame::TableRequest { generation_seen: 0 };
+    mesh.on(0, |hub, effects| {
+        hub.on_table_request(node(1), request, now, effects);
+    });
+    assert_eq!(mesh.flight.len(), 3);
+    let last = mesh.flight.pop_front().unwrap();
+    mesh.settle();
+    assert_eq!(mesh.heard(1, 0).len(), 1_200);
+    mesh.deliver(last.0, last.1);
+    assert_eq!(mesh.heard(1, 0), mesh.led(0, 1));
+}
+
+#[test]
+fn beats_fall_back_to_the_control_stream_after_one_unanswered_and_return() {
+    let mut mesh = leader_of(1);
+    let ways =
+        |mesh: &Mesh| -> Vec<BeatWay> { mesh.flight.iter().map(|(_, sent)| sent.way).collect() };
+    mesh.tick(0);
+    assert_eq!(ways(&mesh), [BeatWay::Datagram]);
+    mesh.flight.clear();
+    mesh.pass();
+    mesh.restamp(0);
+    mesh.tick(0);
+    assert_eq!(ways(&mesh), [BeatWay::Control]);
+    let (from, sent) = mesh.flight.pop_front().unwrap();
+    mesh.deliver(from, sent);
+    assert_eq!(
+        ways(&mesh),
+        [BeatWay::Control],
+        "the answer takes the same way"
+    );
+    mesh.settle();
+    mesh.pass();
+    mesh.tick(0);
+    assert_eq!(ways(&mesh), [BeatWay::Datagram]);
+}
+
+#[test]
+fn rows_on_the_control_stream_are_not_said_again_every_interval() {
+    let mut mesh = leader_of(1_000);
+    let mut bytes = Vec::new();
+    for _ in 0..4 {
+        let before = mesh.flight.len();
+        mesh.tick(0);
+        let sent = mesh.flight.iter().skip(before);
+        bytes.push(
+            sent.map(|(_, sent)| encoded_len(&sent.frame))
+                .sum::<usize>(),
+        );
+        mesh.pass();
+        mesh.restamp(0);
+    }
+    assert!(bytes[0] > 50_000 && bytes[1..].iter().all(|bytes| *bytes < 150));
+    mesh.settle();
+    assert_eq!(mesh.heard(1, 0), mesh.led(0, 1));
+}
+
+#[test]
+fn a_new_connection_repeats_what_the_old_one_may_have_lost() {
+    let mut mesh = leader_of(1_000);
+    mesh.tick(0);
+    mesh.flight.clear();
+    for (at, other) in [(0, 1), (1, 0)] {
+        mesh.on(at, |hub, effects| {
+            hub.peer_down(node(other));
+            hub.peer_up(node(other), voter(other), Boot::new(1), effects);
+        });
+    }
+    mesh.round();
+    assert_eq!(mesh.heard(1, 0).len(), 1_000);
+}
+
+#[test]
+fn nothing_is_sent_to_or_taken_from_a_peer_without_a_connection() {
+    let mut mesh = leader_of(1);
+    mesh.tick(0);
+    let (from, sent) = mesh.flight.pop_front().unwrap();
+    mesh.on(1, |hub, _| hub.peer_down(node(0)));
+    mesh.deliver(from, sent);
+    mesh.on(0, |hub, _| hub.peer_down(node(1)));
+    mesh.pass();
+    mesh.tick(0);
+    assert!(mesh.flight.is_empty() && mesh.heard(1, 0).is_empty());
+}
+
+#[test]
+fn round_trips_are_measured_and_beats_echo_each_other() {
+    let mut mesh = leader_of(1);
+    mesh.tick(0);
+    let (from, sent) = mesh.flight.pop_front().unwrap();
+    mesh.deliver(from, sent);
+    mesh.now = mesh.now.plus(Duration::from_millis(8));
+    mesh.settle();
+    mesh.now = mesh.now.plus(Duration::from_millis(2));
+    mesh.tick(1);
+    assert_eq!(beats(&mesh)[0].echo, Some((1, 10_000)));
+    mesh.settle();
+    let fact = mesh.hubs[0].peer(node(1)).unwrap();
+    assert_eq!(fact.rtt, Some(Duration::from_millis(8)));
+}
