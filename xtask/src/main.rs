@@ -1,3 +1,51 @@
-//! The workspace's own tasks.
+//! The workspace's own tasks. `cargo xtask` alone lists them.
+//!
+//! What verifies never writes: `fsm --check`, `tidy` and `ci` leave the checkout as it is, and
+//! `fsm --write` is the one task that changes a file.
 
-fn main() {}
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program for the terminal"
+)]
+
+mod ci;
+mod fsm;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask TASK
+
+  fsm [--format markdown|mermaid|json]   print the table of roles
+  fsm --check                            compare docs/fsm.md with the table
+  fsm --write                            write docs/fsm.md from the table
+  tidy                                   check files, names and the direction of dependencies
+  ci                                     everything that a change must pass";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match words.as_slice() {
+        ["fsm"] => fsm::print("markdown"),
+        ["fsm", "--format", format] => fsm::print(format),
+        ["fsm", "--check"] => fsm::check(),
+        ["fsm", "--write"] => fsm::write(),
+        ["tidy"] => tidy::run(),
+        ["ci"] => ci::run(),
+        [] | ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        _ => Err(format!("no such task: {}\n\n{USAGE}", words.join(" "))),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
