@@ -34,7 +34,7 @@ fn main() -> ExitCode {
         ["fsm", "--check"] => fsm::check(),
         ["fsm", "--write"] => fsm::write(),
         ["tidy"] => tidy::run(),
-        ["ci"] => ci::run(),
+        ["ci"] => return ci::run(),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             Ok(())
