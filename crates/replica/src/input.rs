@@ -1,9 +1,8 @@
 //! What can happen to a replica.
 
 use tetrarch_wire::{
-    Batch, Epoch, ProducerEpoch, ProducerId, ProducerSeq, Seq, VoterId,
-    batch::EventBlock,
-    frame::ChannelMessage,
+    Batch, Epoch, LogPosition, ProducerEpoch, ProducerId, ProducerSeq, Seq, VoterId,
+    batch::EventBlock, frame::ChannelMessage,
 };
 
 use crate::{Moment, PersistToken, ReadTicket, Ticket};
@@ -147,6 +146,11 @@ pub enum Input {
         ticket: ReadTicket,
         /// Whole batches, the first of which holds the seq that was asked for.
         result: Result<Vec<Batch>, LogReadFailure>,
+    },
+    /// The log has dropped its front, as a committed trim point allowed.
+    Trimmed {
+        /// The position before the first batch that is held now.
+        log_start: LogPosition,
     },
     /// The channel's bytes on this node are damaged (found at a start or by a read).
     Corrupt,

@@ -6,13 +6,32 @@
 
 pub mod beat;
 pub mod catalog;
+mod catchup;
 mod context;
+mod durability;
 mod effect;
+mod election;
 mod input;
+mod log_state;
 pub mod placement;
+mod produce;
+mod producer;
+mod propose;
+mod read_index;
+mod recovery;
+mod replica;
+mod replication;
+mod settings;
+mod transfer;
+mod view;
 
 pub use context::{Chance, Context, Moment, Now};
 pub use effect::{
     AdminOutcome, Effect, HaltReason, Lane, LogWrite, PersistToken, ReadTicket, RoleChange, Ticket,
 };
-pub use input::{Input, LogReadFailure, PersistFailure, Proposal, ProduceRequest};
+pub use input::{Input, LogReadFailure, PersistFailure, ProduceRequest, Proposal};
+pub use producer::SnapshotError;
+pub use recovery::{Recovered, RecoveryError};
+pub use replica::Replica;
+pub use settings::{Settings, SettingsError};
+pub use view::{FollowerView, View};

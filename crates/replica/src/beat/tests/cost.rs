@@ -51,7 +51,7 @@ fn idle_channels_cost_no_bytes_whatever_their_number() {
     reason = "this measures the code from outside"
 )]
 #[expect(clippy::print_stdout, reason = "the figures are what one runs it for")]
-fn an_interval_of_a_thousand_idle_channels_takes_less_than_a_few_milliseconds() {
+fn a_tick_with_a_thousand_idle_channels_takes_less_than_a_millisecond() {
     const ROUNDS: u32 = 20;
     let mut mesh = busy_mesh(CHANNELS);
     let locals: Vec<LocalChannel> = mesh.hubs[0]
@@ -59,9 +59,11 @@ fn an_interval_of_a_thousand_idle_channels_takes_less_than_a_few_milliseconds() 
         .values()
         .map(|stamped| stamped.local.clone())
         .collect();
-    let mut spent = [Duration::ZERO; 3];
+    // The shortest of many: anything longer is the machine's other work.
+    let mut shortest = [Duration::MAX; 3];
     let mut effects = BeatEffects::default();
     for _ in 0..ROUNDS {
+        let mut spent = [Duration::ZERO; 3];
         mesh.pass();
         (1..3).for_each(|at| mesh.restamp(at));
         (1..3).for_each(|at| mesh.tick(at));
@@ -80,15 +82,12 @@ fn an_interval_of_a_thousand_idle_channels_takes_less_than_a_few_milliseconds() 
             .chain(beats)
             .partition(|(_, sent)| sent.to == node(0));
         mesh.flight = there.into();
-        mesh.settle_without(0, here, &mut spent[2], &mut effects);
+        mesh.settle_timing(0, here, &mut spent[2], &mut effects);
+        shortest = std::array::from_fn(|step| shortest[step].min(spent[step]));
     }
-    for (what, spent) in ["1,000 stamps", "tick", "2 beats and 2 answers heard"]
-        .iter()
-        .zip(spent)
-    {
-        println!("{what}: {:?} per interval", spent / ROUNDS);
-    }
-    assert!(spent[1] / ROUNDS < Duration::from_millis(5));
+    let [stamps, tick, hearing] = shortest;
+    println!("1,000 stamps {stamps:?}, tick {tick:?}, 2 beats and 2 answers heard {hearing:?}");
+    assert!(tick < Duration::from_millis(1));
 }
 
 impl Mesh {
@@ -97,7 +96,7 @@ impl Mesh {
         clippy::disallowed_methods,
         reason = "this measures the code from outside"
     )]
-    fn settle_without(
+    fn settle_timing(
         &mut self,
         at: u8,
         here: Vec<(u8, OutgoingFrame)>,

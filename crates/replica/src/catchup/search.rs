@@ -1,0 +1,222 @@
+//! A replica asks where its log parts from the leader's, and iterates downward through its epochs
+//! until the two agree (protocol §9.3; KIP-101, KIP-279). The high watermark plays no part in it.
+
+use tetrarch_wire::{
+    EpochStart, LogPosition, Seq,
+    frame::{ChannelMessage, FindPoint, NackCode, PointResponse},
+    limits,
+};
+
+use super::{CatchUp, ReadPurpose};
+use crate::{Context, Effect, HaltReason, Moment, Replica};
+
+impl Replica {
+    /// Refuses an append that does not fit, and asks where to go on. Once: whatever else arrives
+    /// until that is answered is dropped.
+    pub(crate) fn search_after_refusing(&mut self, code: NackCode, ctx: &mut Context<'_>) {
+        if self.catch_up == CatchUp::None {
+            self.refuse(code, ctx);
+            self.find_point(None, ctx);
+        }
+    }
+
+    /// Asks about the epochs that begin before `below`, or about all.
+    fn find_point(&mut self, below: Option<Seq>, ctx: &mut Context<'_>) {
+        let Some(leader) = self.following.leader else {
+            return;
+        };
+        let tail = self.log.tail();
+        let end = below.map_or(tail.seq, Seq::previous);
+        let history = self.log.epochs();
+        let history = history.newest_first(end, limits::MAX_EPOCH_HISTORY);
+        let request = self.next_request();
+        self.catch_up = CatchUp::Finding {
+            request,
+            oldest: history.last().map(|row| row.start),
+            sent_at: ctx.now.mono,
+        };
+        let find = FindPoint {
+            request,
+            tail: self.end_named(end, history.first(), tail),
+            history,
+        };
+        self.send(leader.leader, leader, ChannelMessage::FindPoint(find), ctx);
+    }
+
+    /// The position at `end`, as well as it is known without the disk: the leader decides by its
+    /// seq and by the epochs.
+    fn end_named(&self, end: Seq, newest: Option<&EpochStart>, tail: LogPosition) -> LogPosition {
+        let known = self.log.position_at(end);
+        known.unwrap_or_else(|| LogPosition {
+            seq: end,
+            epoch: newest.map_or(tail.epoch, |row| row.epoch),
+            link: newest.map_or(tail.link, |row| row.link),
+        })
+    }
+
+    /// The leader answers.
+    pub(crate) fn on_point(&mut self, response: PointResponse, ctx: &mut Context<'_>) {
+        let CatchUp::Finding {
+            request, oldest, ..
+        } = self.catch_up
+        else {
+            return;
+        };
+        if response.request != request {
+            return;
+        }
+        match response.point {
+            Some(point) if point.seq <= self.log.tail().seq => self.compare_point(point, ctx),
+            Some(_) => self.catch_up = CatchUp::None,
+            None => self.ask_for_older(oldest, response.log_start, ctx),
+        }
+    }
+
+    fn ask_for_older(&mut self, oldest: Option<Seq>, log_start: Seq, ctx: &mut Context<'_>) {
+        match oldest {
+            Some(oldest) if oldest > self.log.start().seq.next() => {
+                self.find_point(Some(oldest), ctx);
+            }
+            Some(_) | None => self.missing_range(log_start, ctx),
+        }
+    }
+
+    /// The links must be equal before anything is cut.
+    fn compare_point(&mut self, point: LogPosition, ctx: &mut Context<'_>) {
+        if let Some(mine) = self.log.position_at(point.seq) {
+            self.decide_point(point, Some(mine), ctx);
+            return;
+        }
+        if self.log.recent().index_of(point.seq).is_some() || point.seq < self.log.start().seq {
+            self.decide_point(point, None, ctx);
+            return;
+        }
+        self.catch_up = CatchUp::Comparing {
+            since: ctx.now.mono,
+        };
+        self.read_log(ReadPurpose::ComparePoint { point }, point.seq, 1, ctx);
+    }
+
+    /// `mine` is the own position at the point's seq, if a batch ends there.
+    pub(super) fn decide_point(
+        &mut self,
+        point: LogPosition,
+        mine: Option<LogPosition>,
+        ctx: &mut Context<'_>,
+    ) {
+        if mine.is_some_and(|mine| mine.link == point.link) {
+            if self.truncate(point, ctx) {
+                self.following.verify(point);
+                self.pull(ctx);
+            }
+            return;
+        }
+        // The common epoch is not common after all: older ones may be.
+        let epochs = self.log.epochs().newest_first(point.seq, 1);
+        let begins = epochs.first().map(|row| row.start);
+        self.ask_for_older(begins, self.log.start().seq.next(), ctx);
+    }
+
+    /// The leader no longer holds what comes next here. Only retention may have removed it
+    /// (protocol §9.4).
+    pub(super) fn missing_range(&mut self, leader_log_start: Seq, ctx: &mut Context<'_>) {
+        let tail = self.log.tail().seq;
+        let proven = self.controls.trim_point() >= leader_log_start.previous();
+        if leader_log_start <= tail.next() || proven {
+            self.wait(self.settings.heartbeat, ctx);
+            return;
+        }
+        self.halt(
+            HaltReason::MissingRange {
+                tail,
+                leader_log_start,
+            },
+            ctx,
+        );
+    }
+
+    /// Asks again after a while.
+    pub(super) fn wait(&mut self, span: std::time::Duration, ctx: &Context<'_>) {
+        self.catch_up = CatchUp::Waiting {
+            until: ctx.now.mono.plus(span),
+        };
+    }
+
+    /// Gives up whatever was under way: the role or the leader has changed, or the log was cut.
+    pub(crate) fn forget_catch_up(&mut self) {
+        self.catch_up = CatchUp::None;
+        self.reads
+            .retain(|_, purpose| !matches!(purpose, ReadPurpose::ComparePoint { .. }));
+    }
+
+    /// The leader pushes from the end of this log: nothing is to be fetched any more.
+    pub(crate) fn caught_up_to_push(&mut self, grew: bool) {
+        match self.catch_up {
+            CatchUp::None | CatchUp::Comparing { .. } | CatchUp::WaitingForDisk { .. } => {}
+            CatchUp::Finding { .. } | CatchUp::Waiting { .. } => self.catch_up = CatchUp::None,
+            CatchUp::Pulling { .. } if grew => self.catch_up = CatchUp::None,
+            CatchUp::Pulling { .. } => {}
+        }
+    }
+
+    /// When catching up wants attention next.
+    pub(crate) fn catch_up_deadline(&self) -> Option<Moment> {
+        let patience = self.settings.heartbeat * 2;
+        self.following.leader?;
+        match self.catch_up {
+            CatchUp::None => {
+                let since = self.following.unverified_since?;
+                Some(since.plus(self.settings.heartbeat))
+            }
+            CatchUp::Finding { sent_at, .. } | CatchUp::Pulling { sent_at, .. } => {
+                Some(sent_at.plus(patience))
+            }
+            CatchUp::Comparing { since } => Some(since.plus(patience * 8)),
+            CatchUp::WaitingForDisk { since } => Some(since.plus(patience)),
+            CatchUp::Waiting { until } => Some(until),
+        }
+    }
+
+    /// Begins to search if nothing of the leader was compared yet, and asks again if an answer
+    /// was lost.
+    pub(crate) fn check_catch_up(&mut self, ctx: &mut Context<'_>) {
+        let due = self.catch_up_deadline();
+        if due.is_none_or(|at| at > ctx.now.mono) {
+            return;
+        }
+        match self.catch_up {
+            CatchUp::WaitingForDisk { .. } => {
+                self.catch_up = CatchUp::WaitingForDisk {
+                    since: ctx.now.mono,
+                };
+                self.continue_pull(ctx);
+            }
+            CatchUp::None
+            | CatchUp::Finding { .. }
+            | CatchUp::Comparing { .. }
+            | CatchUp::Pulling { .. }
+            | CatchUp::Waiting { .. } => {
+                self.forget_catch_up();
+                self.find_point(None, ctx);
+            }
+        }
+    }
+
+    /// Asks the shell to read the log.
+    pub(super) fn read_log(
+        &mut self,
+        purpose: ReadPurpose,
+        from: Seq,
+        max_bytes: u32,
+        ctx: &mut Context<'_>,
+    ) {
+        self.last_read += 1;
+        let ticket = crate::ReadTicket::new(self.last_read);
+        self.reads.insert(ticket, purpose);
+        ctx.effects.push(Effect::ReadLog {
+            ticket,
+            from,
+            max_bytes,
+        });
+    }
+}

@@ -1,0 +1,34 @@
+//! Cutting the log back: to a position that it was shown to share with the leader's log, and never
+//! below what is known to be committed (protocol §9.3, I11).
+
+use tetrarch_wire::LogPosition;
+
+use crate::{Context, HaltReason, Replica};
+
+impl Replica {
+    /// Cuts everything after `point`, durably. Says whether the log ends there now: it does not
+    /// if committed batches would go, which halts the channel here.
+    pub(crate) fn truncate(&mut self, point: LogPosition, ctx: &mut Context<'_>) -> bool {
+        let tail = self.log.tail().seq;
+        if point.seq == tail {
+            return true;
+        }
+        let commit = self.commit_floor();
+        if point.seq < commit.min(tail) {
+            let point = point.seq;
+            self.halt(HaltReason::WouldTruncateCommitted { point, commit }, ctx);
+            return false;
+        }
+        self.cut_memory(point);
+        self.persist_truncation(point, ctx);
+        true
+    }
+
+    /// Takes everything after `point` back from what is in memory.
+    pub(crate) fn cut_memory(&mut self, point: LogPosition) {
+        self.log.truncate(point);
+        self.producers.rollback(point.seq);
+        self.controls.truncate(point.seq);
+        self.following.truncate(point);
+    }
+}

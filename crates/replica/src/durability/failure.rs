@@ -1,0 +1,134 @@
+//! Writes that did not happen (protocol §12). A full disk is a state of the protocol, not an
+//! error: a replica takes the failed batches back out of its log and refuses more for a while; a
+//! leader takes back what nobody has seen, and writes again, byte for byte, what it has sent.
+//!
+//! The store keeps one rule for this: once an append of a channel has failed, every later one
+//! that continues it fails too, so that what is in the log is always a prefix of what was issued.
+
+use tetrarch_wire::{LogPosition, ReplicaRole};
+
+use super::{Pending, Retry, Write};
+use crate::{Context, HaltReason, LogWrite, PersistFailure, PersistToken, Replica};
+
+impl Replica {
+    /// A persist did not happen.
+    pub(crate) fn on_persist_failed(
+        &mut self,
+        token: PersistToken,
+        failure: PersistFailure,
+        ctx: &mut Context<'_>,
+    ) {
+        let Some(pending) = self.durability.take_pending(token) else {
+            return;
+        };
+        match failure {
+            PersistFailure::Fatal => self.halt(HaltReason::StoreFailed, ctx),
+            PersistFailure::StorageFull => self.on_storage_full(pending, ctx),
+        }
+    }
+
+    fn on_storage_full(&mut self, pending: Pending, ctx: &mut Context<'_>) {
+        let at = ctx.now.mono.plus(self.settings.heartbeat);
+        let retry = self.durability.retry.get_or_insert(Retry {
+            at,
+            hard_state: false,
+            truncate: None,
+        });
+        match pending.write {
+            Write::HardState => {
+                // Only the latest promise matters, and what waits for it goes on waiting.
+                if self.durability.hard_state == Some(pending.token) {
+                    retry.hard_state = true;
+                }
+            }
+            Write::Truncate(point) => {
+                if pending.generation == self.log.generation() {
+                    retry.truncate = Some(point);
+                    self.take_back(point, ctx);
+                }
+            }
+            Write::Append(_) => {
+                if pending.generation == self.log.generation() {
+                    self.on_append_failed(ctx);
+                }
+            }
+        }
+    }
+
+    fn on_append_failed(&mut self, ctx: &mut Context<'_>) {
+        match self.role.get() {
+            ReplicaRole::Leader => self.take_back_unsent(ctx),
+            ReplicaRole::Replica | ReplicaRole::Candidate | ReplicaRole::Idle => {
+                self.take_back(self.log.durable(), ctx);
+            }
+        }
+    }
+
+    /// Takes batches that never became durable out of the log again.
+    fn take_back(&mut self, point: LogPosition, ctx: &mut Context<'_>) {
+        if point.seq < self.log.tail().seq {
+            self.cut_memory(point);
+        }
+        self.forget_catch_up();
+        self.refuse_for_disk(ctx);
+    }
+
+    /// A leader gives up what nobody has seen; what it has sent stays and is written again.
+    fn take_back_unsent(&mut self, ctx: &mut Context<'_>) {
+        let durable = self.log.durable();
+        let Some(leadership) = &mut self.leadership else {
+            return;
+        };
+        let keep = leadership.sent.seq.max(leadership.start);
+        let point = self.log.position_at(keep.max(durable.seq));
+        let Some(point) = point.filter(|point| point.seq < self.log.tail().seq) else {
+            return;
+        };
+        let refused = leadership.take_back(point.seq);
+        self.cut_memory(point);
+        for (ticket, outcome) in refused {
+            self.reply(ticket, outcome, ctx);
+        }
+    }
+
+    /// Gives up, without a leader's duties any more, what is not durable and not under way.
+    pub(crate) fn drop_stuck_writes(&mut self) {
+        let durable = self.log.durable();
+        if self.durability.appends() == 0 && durable.seq < self.log.tail().seq {
+            self.cut_memory(durable);
+        }
+    }
+
+    /// Tries the failed writes again when it is time.
+    pub(crate) fn retry_writes(&mut self, ctx: &mut Context<'_>) {
+        let now = ctx.now.mono;
+        let Some(retry) = self.durability.retry.filter(|retry| retry.at <= now) else {
+            return;
+        };
+        self.durability.retry = None;
+        if let (true, Some(old)) = (retry.hard_state, self.durability.hard_state) {
+            let writes = vec![LogWrite::HardState(self.hard_state)];
+            let new = self.persist(Write::HardState, writes, ctx);
+            self.durability.wait_for_instead(old, new);
+            self.candidacy_waits_for(old, new);
+        }
+        if let Some(point) = retry.truncate
+            && point.seq <= self.log.tail().seq
+        {
+            self.persist_truncation(point, ctx);
+        }
+        self.rewrite_log(ctx);
+    }
+
+    /// Writes again, byte for byte, what is in the log but neither durable nor under way.
+    fn rewrite_log(&mut self, ctx: &mut Context<'_>) {
+        if self.role.get() != ReplicaRole::Leader || self.durability.appends() > 0 {
+            return;
+        }
+        let durable = self.log.durable().seq;
+        if let Some(index) = self.log.recent().index_after(durable) {
+            let batches = self.log.recent().from(index).cloned().collect();
+            self.persist_batches(batches, ctx);
+        }
+    }
+}

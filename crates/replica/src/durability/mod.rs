@@ -1,0 +1,121 @@
+//! Persistence before promise (protocol §3.5): every write gets a token, and whatever tells
+//! anybody anything that depends on it waits here until that token completes.
+
+mod failure;
+mod held;
+mod persist;
+
+use std::collections::VecDeque;
+
+use tetrarch_wire::LogPosition;
+
+use crate::{Moment, PersistToken};
+
+use held::Held;
+
+/// What a persist under way will have done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Write {
+    /// The log is durable up to this position.
+    Append(LogPosition),
+    /// The log ends, durably, at this position.
+    Truncate(LogPosition),
+    /// The election promise is durable.
+    HardState,
+}
+
+/// One persist under way.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pending {
+    token: PersistToken,
+    write: Write,
+    /// The truncations of the log when it was issued.
+    generation: u64,
+}
+
+/// All writes of one channel that are under way, and what waits for them.
+#[derive(Debug, Default)]
+pub(crate) struct Durability {
+    last_token: u64,
+    pending: VecDeque<Pending>,
+    held: VecDeque<Held>,
+    /// The latest write of the election promise, while it is under way. Nothing is said in the
+    /// epoch that it names before it is durable.
+    hard_state: Option<PersistToken>,
+    /// Set while the disk is full: when writes that failed are tried again.
+    retry: Option<Retry>,
+}
+
+/// Writes that found no room.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Retry {
+    at: Moment,
+    /// The election promise must be written again.
+    hard_state: bool,
+    /// The log must be cut again.
+    truncate: Option<LogPosition>,
+}
+
+impl Durability {
+    /// The write of the election promise that everything said now must wait for.
+    pub(crate) const fn hard_state(&self) -> Option<PersistToken> {
+        self.hard_state
+    }
+
+    /// How many appends are under way.
+    pub(crate) fn appends(&self) -> usize {
+        let appends = self.pending.iter();
+        appends
+            .filter(|pending| matches!(pending.write, Write::Append(_)))
+            .count()
+    }
+
+    /// Whether the disk was full and has not taken a write since.
+    pub(crate) const fn is_full(&self) -> bool {
+        self.retry.is_some()
+    }
+
+    /// When failed writes are tried again.
+    pub(crate) fn retry_at(&self) -> Option<Moment> {
+        self.retry.map(|retry| retry.at)
+    }
+
+    fn hold(&mut self, held: Held) {
+        self.held.push_back(held);
+    }
+
+    fn issue(&mut self, write: Write, generation: u64) -> PersistToken {
+        self.last_token += 1;
+        let token = PersistToken::new(self.last_token);
+        self.pending.push_back(Pending {
+            token,
+            write,
+            generation,
+        });
+        if write == Write::HardState {
+            self.hard_state = Some(token);
+        }
+        token
+    }
+
+    fn take_pending(&mut self, token: PersistToken) -> Option<Pending> {
+        let index = self.pending.iter().position(|p| p.token == token)?;
+        self.pending.remove(index)
+    }
+
+    fn take_held(&mut self, token: PersistToken) -> Vec<Held> {
+        let all = std::mem::take(&mut self.held);
+        let (free, waiting) = all.into_iter().partition(|held| held.after == token);
+        self.held = waiting;
+        Vec::from(free)
+    }
+
+    /// What waited for `old` now waits for `new`.
+    fn wait_for_instead(&mut self, old: PersistToken, new: PersistToken) {
+        for held in &mut self.held {
+            if held.after == old {
+                held.after = new;
+            }
+        }
+    }
+}

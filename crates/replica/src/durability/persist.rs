@@ -1,0 +1,100 @@
+//! Issuing writes, and what follows when one is durable.
+
+use tetrarch_wire::{Batch, HardState, LogPosition, ReplicaRole, Seq};
+
+use super::{Pending, Write};
+use crate::{Context, Effect, LogWrite, PersistToken, Replica};
+
+/// How far the commit position moves before it is written again as a hint.
+const HINT_EVERY: u64 = 4_096;
+
+impl Replica {
+    /// Writes new batches, the last of which ends the log.
+    pub(crate) fn persist_batches(&mut self, batches: Vec<Batch>, ctx: &mut Context<'_>) {
+        let Some(last) = batches.last() else {
+            return;
+        };
+        let end = last.position();
+        let mut writes = vec![LogWrite::Append(batches)];
+        if self.commit.since(self.hinted) >= HINT_EVERY {
+            self.hinted = self.commit;
+            writes.push(LogWrite::CommitHint(self.commit));
+        }
+        self.persist(Write::Append(end), writes, ctx);
+    }
+
+    /// Writes that the log ends at `point`.
+    pub(crate) fn persist_truncation(&mut self, point: LogPosition, ctx: &mut Context<'_>) {
+        let writes = vec![LogWrite::Truncate(point)];
+        self.persist(Write::Truncate(point), writes, ctx);
+    }
+
+    /// Makes an election promise. Everything said from now on waits for it.
+    pub(crate) fn persist_hard_state(&mut self, promise: HardState, ctx: &mut Context<'_>) {
+        debug_assert!(promise.epoch_seen >= self.hard_state.epoch_seen);
+        self.hard_state = promise;
+        let writes = vec![LogWrite::HardState(promise)];
+        self.persist(Write::HardState, writes, ctx);
+    }
+
+    pub(super) fn persist(
+        &mut self,
+        write: Write,
+        writes: Vec<LogWrite>,
+        ctx: &mut Context<'_>,
+    ) -> PersistToken {
+        let token = self.durability.issue(write, self.log.generation());
+        ctx.effects.push(Effect::Persist { token, writes });
+        token
+    }
+
+    /// A persist is durable.
+    pub(crate) fn on_persisted(&mut self, token: PersistToken, ctx: &mut Context<'_>) {
+        let Some(pending) = self.durability.take_pending(token) else {
+            return;
+        };
+        self.note_durable(pending);
+        for held in self.durability.take_held(token) {
+            self.release(held, ctx);
+        }
+        match pending.write {
+            Write::HardState => self.on_own_vote_durable(ctx),
+            Write::Append(_) | Write::Truncate(_) => self.on_log_durable(ctx),
+        }
+    }
+
+    fn note_durable(&mut self, pending: Pending) {
+        match pending.write {
+            Write::Append(end) | Write::Truncate(end) => {
+                self.log.made_durable(end, pending.generation);
+            }
+            Write::HardState => {
+                if self.durability.hard_state == Some(pending.token) {
+                    self.durability.hard_state = None;
+                }
+            }
+        }
+    }
+
+    /// More of the log is durable: a leader counts itself, a replica acknowledges.
+    fn on_log_durable(&mut self, ctx: &mut Context<'_>) {
+        match self.role.get() {
+            ReplicaRole::Leader => self.advance_commit(ctx),
+            ReplicaRole::Replica => {
+                self.acknowledge(ctx);
+                self.continue_pull(ctx);
+            }
+            ReplicaRole::Candidate | ReplicaRole::Idle => {}
+        }
+        self.evict_recent();
+    }
+
+    pub(crate) fn evict_recent(&mut self) {
+        self.log.evict(self.settings.recent_bytes, self.commit);
+    }
+
+    /// Nothing at or below this seq may be cut: what is or was known to be committed.
+    pub(crate) fn commit_floor(&self) -> Seq {
+        self.commit.max(self.commit_hint)
+    }
+}

@@ -1,0 +1,180 @@
+//! One round of an election: who answered what, and how it ends (protocol §7).
+
+use std::collections::BTreeSet;
+
+use tetrarch_fsm::TransitionSignal;
+use tetrarch_wire::{
+    Epoch, ReplicaRole, VoterId,
+    frame::{RefusalReason, VoteKind, VoteResponse},
+};
+
+use crate::{Context, Moment, PersistToken, Replica, replication::chance_below};
+
+/// A candidate's round.
+#[derive(Clone, Debug)]
+pub(crate) struct Candidacy {
+    pub(super) kind: VoteKind,
+    /// The number of the epoch that it stands for.
+    pub(super) n: u64,
+    pub(super) deadline: Moment,
+    pub(super) asked_at: Moment,
+    pub(super) granted: BTreeSet<VoterId>,
+    pub(super) refused: BTreeSet<VoterId>,
+    /// The write of its vote for itself, which counts only once that is durable.
+    pub(super) own_vote: Option<PersistToken>,
+}
+
+impl Candidacy {
+    pub(super) fn has_answered(&self, voter: VoterId) -> bool {
+        self.granted.contains(&voter) || self.refused.contains(&voter)
+    }
+}
+
+/// How a round is lost, which decides how soon the next may begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Loss {
+    /// Nothing was persisted: again after a slot.
+    PreVote,
+    /// An election was held: not before an election timeout.
+    Election,
+}
+
+impl Replica {
+    /// When the round wants attention next.
+    pub(crate) fn round_deadline(&self) -> Option<Moment> {
+        let candidacy = self.candidacy.as_ref()?;
+        let again = candidacy.asked_at.plus(self.settings.heartbeat);
+        Some(candidacy.deadline.min(again))
+    }
+
+    /// Ends a round without a result when its time is over.
+    pub(crate) fn check_round(&mut self, ctx: &mut Context<'_>) {
+        let over = |candidacy: &Candidacy| candidacy.deadline <= ctx.now.mono;
+        if self.candidacy.as_ref().is_some_and(over) {
+            self.lose_round("the round timed out without a result", ctx);
+        }
+    }
+
+    /// Asks those again that have not answered for an interval.
+    pub(crate) fn ask_again(&mut self, ctx: &mut Context<'_>) {
+        let now = ctx.now.mono;
+        let due = |c: &Candidacy| now.since(c.asked_at) >= self.settings.heartbeat;
+        if self.candidacy.as_ref().is_some_and(due) {
+            self.request_votes(ctx);
+        }
+    }
+
+    /// The own promise is durable. If it is the vote of a round under way, it counts now.
+    pub(crate) fn on_own_vote_durable(&mut self, ctx: &mut Context<'_>) {
+        let me = self.me;
+        let promised = self.durability.hard_state();
+        if let Some(candidacy) = &mut self.candidacy
+            && candidacy.own_vote.is_some()
+            && promised.is_none()
+        {
+            candidacy.own_vote = None;
+            candidacy.granted.insert(me);
+            self.count_votes(ctx);
+        }
+    }
+
+    /// The write of the own vote is tried again under another token.
+    pub(crate) fn candidacy_waits_for(&mut self, old: PersistToken, new: PersistToken) {
+        if let Some(candidacy) = &mut self.candidacy
+            && candidacy.own_vote == Some(old)
+        {
+            candidacy.own_vote = Some(new);
+        }
+    }
+
+    /// A voter answered. Only an answer to this very round counts.
+    pub(crate) fn on_vote_response(
+        &mut self,
+        epoch: Epoch,
+        response: VoteResponse,
+        ctx: &mut Context<'_>,
+    ) {
+        self.thrash.heard_tail(response.voter, &response.last);
+        let Some(candidacy) = &mut self.candidacy else {
+            return;
+        };
+        if (response.kind, epoch) != (candidacy.kind, Epoch::new(candidacy.n, self.me)) {
+            return;
+        }
+        match response.refusal {
+            None => {
+                candidacy.refused.remove(&response.voter);
+                candidacy.granted.insert(response.voter);
+            }
+            Some(reason) => {
+                candidacy.refused.insert(response.voter);
+                if reason == RefusalReason::Stale {
+                    let seen = self.thrash.highest_n.max(response.epoch_seen.n);
+                    self.thrash.highest_n = seen;
+                }
+            }
+        }
+        self.count_votes(ctx);
+    }
+
+    /// Wins, loses or goes on.
+    pub(super) fn count_votes(&mut self, ctx: &mut Context<'_>) {
+        let Some(candidacy) = &self.candidacy else {
+            return;
+        };
+        let config = self.controls.config();
+        let votes = |set: &BTreeSet<VoterId>| set.iter().filter(|id| config.contains(**id)).count();
+        let (majority, n, kind) = (config.majority(), candidacy.n, candidacy.kind);
+        if votes(&candidacy.granted) >= majority {
+            match kind {
+                VoteKind::Pre => self.ask_for_votes(VoteKind::Vote, n, ctx),
+                VoteKind::Vote | VoteKind::Transfer => self.win(ctx),
+            }
+        } else if votes(&candidacy.refused) > config.voters().len() - majority {
+            self.lose_round("a majority refused", ctx);
+        }
+    }
+
+    /// A majority voted for this epoch, this replica's own durable vote among it or not needed.
+    fn win(&mut self, ctx: &mut Context<'_>) {
+        if !self.log.is_all_durable() || self.durability.hard_state().is_some() {
+            return; // Counted again when the write completes.
+        }
+        let signal = TransitionSignal::ElectionWon;
+        let reason = "a majority of the voters voted for it";
+        if self.change_role(ReplicaRole::Leader, signal, reason, ctx) {
+            self.candidacy = None;
+            self.thrash.settled();
+            self.begin_leadership(ctx);
+        }
+    }
+
+    fn lose_round(&mut self, reason: &'static str, ctx: &mut Context<'_>) {
+        let Some(candidacy) = self.candidacy.take() else {
+            return;
+        };
+        let loss = match candidacy.kind {
+            VoteKind::Pre => Loss::PreVote,
+            VoteKind::Vote | VoteKind::Transfer => Loss::Election,
+        };
+        let signal = TransitionSignal::ElectionLost;
+        if self.change_role(ReplicaRole::Replica, signal, reason, ctx) {
+            self.back_off(loss, ctx);
+        }
+    }
+
+    fn back_off(&mut self, loss: Loss, ctx: &mut Context<'_>) {
+        let now = ctx.now.mono;
+        let slot = self.thrash.slot(now, &self.settings);
+        let wait = match loss {
+            Loss::PreVote => {
+                let doublings = self.thrash.failed_rounds.min(4);
+                let wait = slot * (1 << doublings);
+                wait.min(self.settings.election_timeout) + chance_below(slot, ctx)
+            }
+            Loss::Election => self.with_jitter(self.settings.election_timeout, ctx),
+        };
+        self.thrash.failed_rounds = self.thrash.failed_rounds.saturating_add(1);
+        self.silence.hold_off(now.plus(wait));
+    }
+}

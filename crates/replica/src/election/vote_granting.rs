@@ -1,0 +1,177 @@
+//! Where a vote is granted (protocol §7.2, §7.3). At most one for each epoch number, to a log that
+//! is at least as good as the own one, not while a leader is heard, and never before the promise
+//! is durable.
+
+use tetrarch_wire::{
+    Epoch, HardState, ReplicaRole, VoterId,
+    frame::{ChannelMessage, RefusalReason, VoteKind, VoteRequest, VoteResponse},
+};
+
+use crate::{Context, Moment, Replica};
+
+impl Replica {
+    /// A candidate asks.
+    pub(crate) fn on_vote_request(
+        &mut self,
+        epoch: Epoch,
+        request: VoteRequest,
+        ctx: &mut Context<'_>,
+    ) {
+        self.thrash.heard_tail(request.candidate, &request.last);
+        let now = ctx.now.mono;
+        let refusal = match request.kind {
+            VoteKind::Pre => self.judge_pre_vote(epoch, &request, now).err(),
+            VoteKind::Vote | VoteKind::Transfer => self.judge_vote(epoch, &request, ctx).err(),
+        };
+        self.answer(epoch, &request, refusal, now, ctx);
+    }
+
+    /// "Would you?": nothing changes, whatever the answer.
+    fn judge_pre_vote(
+        &self,
+        epoch: Epoch,
+        request: &VoteRequest,
+        now: Moment,
+    ) -> Result<(), RefusalReason> {
+        self.check_members(request)?;
+        if epoch.n <= self.hard_state.epoch_seen.n {
+            return Err(RefusalReason::Stale);
+        }
+        self.check_nobody_leads(now)?;
+        self.check_log(request)
+    }
+
+    /// Grants or refuses, and makes the promise. The refusal because a leader is alive leaves the
+    /// own epoch alone: else a disturbed voter could depose a leader that everybody hears.
+    fn judge_vote(
+        &mut self,
+        epoch: Epoch,
+        request: &VoteRequest,
+        ctx: &mut Context<'_>,
+    ) -> Result<(), RefusalReason> {
+        self.check_members(request)?;
+        if epoch.n < self.hard_state.epoch_seen.n {
+            return Err(RefusalReason::Stale);
+        }
+        if !self.is_ordered_handover(epoch, request) {
+            self.check_nobody_leads(ctx.now.mono)?;
+        }
+        if epoch.n > self.hard_state.epoch_seen.n {
+            self.check_log(request)
+                .inspect_err(|_| self.adopt(epoch.n, None, ctx))?;
+            self.relinquish_to(request.candidate, ctx);
+        } else {
+            self.check_not_voted(request.candidate)?;
+            self.check_log(request)?;
+        }
+        self.step_aside(ctx);
+        self.promise_vote(epoch.n, request.candidate, ctx);
+        Ok(())
+    }
+
+    /// Both must vote here; a candidate of a newer configuration is taken at its word (KIP-853).
+    fn check_members(&self, request: &VoteRequest) -> Result<(), RefusalReason> {
+        let config = self.config();
+        let known = config.contains(request.candidate) || request.config_seq > config.seq;
+        if known && config.contains(self.me) {
+            Ok(())
+        } else {
+            Err(RefusalReason::NotVoter)
+        }
+    }
+
+    /// Leader stickiness, by the own silence predicate and no longer one. A leader hears itself:
+    /// if it had lost its majority, it would have stepped down before this.
+    fn check_nobody_leads(&self, now: Moment) -> Result<(), RefusalReason> {
+        let leads = self.role.get() == ReplicaRole::Leader;
+        if leads || self.hears_a_leader(now) {
+            Err(RefusalReason::LeaderAlive)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The candidate's durable log must be at least as good, by last epoch first and then by
+    /// length (Raft §5.4.1): else it may lack what is committed.
+    fn check_log(&self, request: &VoteRequest) -> Result<(), RefusalReason> {
+        if request.last.rank() >= self.log.durable().rank() {
+            Ok(())
+        } else {
+            Err(RefusalReason::Log)
+        }
+    }
+
+    fn check_not_voted(&self, candidate: VoterId) -> Result<(), RefusalReason> {
+        match self.hard_state.voted_for {
+            None => Ok(()),
+            Some(voted) if voted == candidate => Ok(()),
+            Some(_) => Err(RefusalReason::Voted),
+        }
+    }
+
+    /// Stickiness is waived in a handover: at the leader for the voter and epoch that it ordered,
+    /// elsewhere for the epoch directly after the one that is led (protocol §13).
+    fn is_ordered_handover(&self, epoch: Epoch, request: &VoteRequest) -> bool {
+        let next = self.hard_state.epoch_seen.n + 1;
+        match (request.kind, &self.leadership) {
+            (VoteKind::Pre | VoteKind::Vote, _) => false,
+            (VoteKind::Transfer, Some(leadership)) => {
+                let target = leadership.transfer.as_ref().and_then(|t| t.ordered_to());
+                epoch.n == next && target == Some(request.candidate)
+            }
+            (VoteKind::Transfer, None) => epoch.n == next,
+        }
+    }
+
+    /// Makes the promise, which the answer then waits for.
+    fn promise_vote(&mut self, n: u64, candidate: VoterId, ctx: &mut Context<'_>) {
+        let given = Some(candidate);
+        if (self.hard_state.epoch_seen.n, self.hard_state.voted_for) == (n, given) {
+            return; // Asked again: the same promise.
+        }
+        let seen = Epoch::new(n, VoterId::NONE).max(self.hard_state.epoch_seen);
+        self.following.forget();
+        self.forget_catch_up();
+        let promise = HardState {
+            epoch_seen: seen,
+            voted_for: given,
+        };
+        self.persist_hard_state(promise, ctx);
+        // The candidate gets the time of an election before this voter stands itself.
+        self.silence.restart(ctx.now.mono);
+    }
+
+    fn answer(
+        &mut self,
+        epoch: Epoch,
+        request: &VoteRequest,
+        refusal: Option<RefusalReason>,
+        now: Moment,
+        ctx: &mut Context<'_>,
+    ) {
+        let leader = if self.hears_a_leader(now) {
+            self.known_leader()
+        } else {
+            None
+        };
+        let response = VoteResponse {
+            kind: request.kind,
+            voter: self.me,
+            refusal,
+            epoch_seen: self.epoch_seen(),
+            last: self.log.durable(),
+            leader,
+            heard: self.connected_voters(),
+        };
+        let message = ChannelMessage::VoteResponse(response);
+        self.send(request.candidate, epoch, message, ctx);
+    }
+
+    /// The voters to which there is a connection, by their place in the configuration.
+    fn connected_voters(&self) -> u16 {
+        let voters = self.config().voters().iter().enumerate();
+        voters
+            .filter(|(_, voter)| !self.silence.is_lost(voter.id()))
+            .fold(0, |set, (place, _)| set | (1 << place))
+    }
+}

@@ -1,0 +1,11 @@
+//! What is known of idempotent producers: a deterministic function of the log, uncommitted batches
+//! included (protocol §14). Whoever holds the same log holds the same table, so deduplication
+//! survives a failover, and a truncation takes back exactly what the cut batches had done.
+
+mod admission;
+mod snapshot;
+mod table;
+
+pub(crate) use admission::Admission;
+pub use snapshot::SnapshotError;
+pub(crate) use table::ProducerTable;

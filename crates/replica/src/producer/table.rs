@@ -1,0 +1,193 @@
+//! The table itself, and the record of how to take back what uncommitted batches did to it.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde::{Deserialize, Serialize};
+use tetrarch_wire::{
+    BatchHeader, BatchKind, Link, ProducerEpoch, ProducerId, ProducerSeq, Seq, batch::Control,
+};
+
+/// One batch of a producer: where its events are in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Run {
+    pub(crate) base: ProducerSeq,
+    pub(crate) count: u32,
+    pub(crate) first: Seq,
+    pub(crate) link: Link,
+}
+
+impl Run {
+    pub(crate) const fn end(&self) -> ProducerSeq {
+        self.base.plus(self.count as u64)
+    }
+}
+
+/// The newest incarnation of one producer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Producer {
+    pub(crate) epoch: ProducerEpoch,
+    /// The number that comes next.
+    pub(crate) next: ProducerSeq,
+    /// Its last batches, oldest first.
+    pub(crate) runs: VecDeque<Run>,
+}
+
+impl Producer {
+    fn last_seq(&self) -> Seq {
+        self.runs.back().map_or(Seq::ZERO, |run| run.first)
+    }
+}
+
+/// How to take back what one batch did.
+#[derive(Clone, Debug)]
+enum Undo {
+    Extended {
+        producer: ProducerId,
+        forgotten: Option<Run>,
+    },
+    Opened {
+        producer: ProducerId,
+        before: Option<Producer>,
+    },
+    Expired {
+        before: Vec<(ProducerId, Producer)>,
+    },
+}
+
+/// All producers of a channel.
+#[derive(Clone, Debug)]
+pub(crate) struct ProducerTable {
+    pub(super) producers: BTreeMap<ProducerId, Producer>,
+    undo: VecDeque<(Seq, Undo)>,
+    window: usize,
+}
+
+impl ProducerTable {
+    pub(crate) fn new(window: usize) -> Self {
+        Self::with(BTreeMap::new(), window)
+    }
+
+    pub(super) fn with(producers: BTreeMap<ProducerId, Producer>, window: usize) -> Self {
+        Self {
+            producers,
+            undo: VecDeque::new(),
+            window,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.producers.len()
+    }
+
+    pub(crate) fn get(&self, producer: ProducerId) -> Option<&Producer> {
+        self.producers.get(&producer)
+    }
+
+    /// Takes one more batch of the log in.
+    pub(crate) fn apply(&mut self, header: &BatchHeader, control: Option<&Control>) {
+        if header.kind == BatchKind::Data && header.producer.is_idempotent() {
+            let undo = self.apply_data(header);
+            self.undo.push_back((header.last_seq(), undo));
+        } else if let Some(Control::ProducerExpire { producers }) = control {
+            let before = producers
+                .iter()
+                .filter_map(|id| Some((*id, self.producers.remove(id)?)))
+                .collect();
+            self.undo
+                .push_back((header.last_seq(), Undo::Expired { before }));
+        }
+    }
+
+    fn apply_data(&mut self, header: &BatchHeader) -> Undo {
+        let producer = header.producer;
+        let run = Run {
+            base: header.base_producer_seq,
+            count: header.count,
+            first: header.base_seq,
+            link: header.link,
+        };
+        match self.producers.get_mut(&producer) {
+            Some(known) if known.epoch == header.producer_epoch && known.next == run.base => {
+                known.next = run.end();
+                known.runs.push_back(run);
+                let over = known.runs.len() > self.window;
+                let forgotten = if over { known.runs.pop_front() } else { None };
+                Undo::Extended {
+                    producer,
+                    forgotten,
+                }
+            }
+            Some(_) | None => {
+                let opened = Producer {
+                    epoch: header.producer_epoch,
+                    next: run.end(),
+                    runs: VecDeque::from([run]),
+                };
+                let before = self.producers.insert(producer, opened);
+                Undo::Opened { producer, before }
+            }
+        }
+    }
+
+    /// Everything up to `upto` is committed and will never be taken back.
+    pub(crate) fn commit(&mut self, upto: Seq) {
+        while self.undo.front().is_some_and(|(seq, _)| *seq <= upto) {
+            self.undo.pop_front();
+        }
+    }
+
+    /// Takes back what the batches after `after` did.
+    pub(crate) fn rollback(&mut self, after: Seq) {
+        while self.undo.back().is_some_and(|(seq, _)| *seq > after) {
+            if let Some((_, undo)) = self.undo.pop_back() {
+                self.take_back(undo);
+            }
+        }
+    }
+
+    fn take_back(&mut self, undo: Undo) {
+        match undo {
+            Undo::Extended {
+                producer,
+                forgotten,
+            } => {
+                let Some(known) = self.producers.get_mut(&producer) else {
+                    return;
+                };
+                if let Some(run) = known.runs.pop_back() {
+                    known.next = run.base;
+                }
+                if let Some(run) = forgotten {
+                    known.runs.push_front(run);
+                }
+            }
+            Undo::Opened { producer, before } => {
+                match before {
+                    Some(before) => self.producers.insert(producer, before),
+                    None => self.producers.remove(&producer),
+                };
+            }
+            Undo::Expired { before } => self.producers.extend(before),
+        }
+    }
+
+    /// The table without what is not committed yet.
+    pub(super) fn committed(&self) -> Self {
+        let mut committed = self.clone();
+        committed.rollback(Seq::ZERO);
+        committed
+    }
+
+    /// The `count` producers that have been quiet for longest, ascending by id.
+    pub(crate) fn longest_quiet(&self, count: usize) -> Vec<ProducerId> {
+        let mut by_age: Vec<(Seq, ProducerId)> = self
+            .producers
+            .iter()
+            .map(|(id, producer)| (producer.last_seq(), *id))
+            .collect();
+        by_age.sort_unstable();
+        let mut quiet: Vec<ProducerId> = by_age.into_iter().take(count).map(|(_, id)| id).collect();
+        quiet.sort_unstable();
+        quiet
+    }
+}

@@ -1,0 +1,31 @@
+//! What the node itself wants a leader to append.
+
+use tetrarch_wire::{Seq, batch::Control};
+
+use crate::{Proposal, Replica};
+
+impl Replica {
+    /// Takes a proposal up if this node leads; else it is dropped, and made again by whoever does.
+    pub(crate) fn on_propose(&mut self, proposal: Proposal) {
+        match proposal {
+            Proposal::Trim { upto } => self.propose_trim(upto),
+        }
+    }
+
+    /// Only what is committed and durable on *all* voters may go, so that no voter is ever left
+    /// with a gap (protocol §9.4).
+    fn propose_trim(&mut self, upto: Seq) {
+        let everywhere = self.durable_by_voter().into_iter().min();
+        let upto = upto.min(self.commit).min(everywhere.unwrap_or(Seq::ZERO));
+        let known = self.controls.proposed_trim_point();
+        if upto <= known.max(self.log.start().seq) {
+            return;
+        }
+        if let Some(leadership) = &mut self.leadership
+            && leadership.transfer.is_none()
+        {
+            let trim = Control::TrimPoint { upto };
+            leadership.staging.push_control(trim);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! A start: what the store found, and how a replica is made of it. It always begins Idle
+//! (protocol §4 rule b).
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use tetrarch_fsm::Role;
+use tetrarch_wire::{
+    BatchHeader, ChannelClass, ChannelConfig, ChannelUid, EpochStart, HardState, LogPosition, Seq,
+    VoterId, batch::Control,
+};
+use thiserror::Error;
+
+use crate::{
+    HaltReason, Now, Replica, Settings, SettingsError, SnapshotError,
+    catchup::CatchUp,
+    durability::Durability,
+    election::{Silence, Thrash},
+    log_state::LogState,
+    producer::ProducerTable,
+    replication::{Controls, Following},
+};
+
+/// What a store holds of a channel at a start.
+#[derive(Clone, Debug)]
+pub struct Recovered {
+    /// The election promise.
+    pub hard_state: HardState,
+    /// The position before the first batch that is held: the origin unless retention has dropped
+    /// something.
+    pub log_start: LogPosition,
+    /// The end of the log. All of it is durable.
+    pub tail: LogPosition,
+    /// Where the epochs of the log begin, oldest first, from the one that holds the first batch.
+    pub epochs: Vec<EpochStart>,
+    /// A commit position that was known once.
+    pub commit_hint: Seq,
+    /// A snapshot of the producer table and the committed seq that it stands at.
+    pub producers: Option<(Seq, Bytes)>,
+    /// Whether bytes that were written are missing or damaged.
+    pub damaged: bool,
+}
+
+impl Recovered {
+    /// A channel of which nothing was written yet.
+    #[must_use]
+    pub fn empty(genesis: &ChannelConfig) -> Self {
+        let origin = LogPosition::origin(genesis.genesis_link());
+        Self {
+            hard_state: HardState::INITIAL,
+            log_start: origin,
+            tail: origin,
+            epochs: Vec::new(),
+            commit_hint: Seq::ZERO,
+            producers: None,
+            damaged: false,
+        }
+    }
+}
+
+/// Why no replica can be made.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum RecoveryError {
+    /// This version implements the class `quorum` only.
+    #[error("channels of class {0} are not implemented")]
+    UnsupportedClass(ChannelClass),
+    /// The settings cannot work.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The snapshot of the producers cannot be read.
+    #[error(transparent)]
+    Producers(#[from] SnapshotError),
+    /// The log holds an epoch that the election promise has never seen, so the promise is not the
+    /// latest one (protocol §11.6).
+    #[error("the log ends in epoch {log}, but the election promise knows only {promised}")]
+    PromiseBehindLog {
+        /// Number of the last epoch in the log.
+        log: u64,
+        /// Number of the highest epoch seen.
+        promised: u64,
+    },
+}
+
+impl Replica {
+    /// Makes a replica of what a store holds.
+    ///
+    /// # Errors
+    /// If what was recovered contradicts itself, or the channel is not of class `quorum`.
+    pub fn new(
+        me: VoterId,
+        channel: ChannelUid,
+        genesis: ChannelConfig,
+        settings: Settings,
+        recovered: Recovered,
+        now: Now,
+    ) -> Result<Self, RecoveryError> {
+        settings.validate()?;
+        if genesis.class != ChannelClass::Quorum {
+            return Err(RecoveryError::UnsupportedClass(genesis.class));
+        }
+        let hard_state = recovered.hard_state;
+        if recovered.tail.epoch.n > hard_state.epoch_seen.n {
+            return Err(RecoveryError::PromiseBehindLog {
+                log: recovered.tail.epoch.n,
+                promised: hard_state.epoch_seen.n,
+            });
+        }
+        let mut commit_hint = recovered.commit_hint;
+        let producers = match &recovered.producers {
+            Some((upto, bytes)) => {
+                commit_hint = commit_hint.max(*upto);
+                ProducerTable::restore(bytes, settings.producer_window)?
+            }
+            None => ProducerTable::new(settings.producer_window),
+        };
+        let Recovered {
+            log_start,
+            tail,
+            epochs,
+            damaged,
+            ..
+        } = recovered;
+        Ok(Self {
+            me,
+            channel,
+            role: Role::new(),
+            hard_state,
+            durability: Durability::default(),
+            log: LogState::recovered(log_start, tail, epochs),
+            commit: log_start.seq,
+            commit_hint,
+            hinted: commit_hint,
+            producers,
+            controls: Controls::new(genesis),
+            following: Following::default(),
+            silence: Silence::new(now.mono),
+            thrash: Thrash::default(),
+            catch_up: CatchUp::None,
+            candidacy: None,
+            leadership: None,
+            handover: None,
+            reads: BTreeMap::new(),
+            last_read: 0,
+            last_request: 0,
+            last_ts_ms: 0,
+            halted: damaged.then_some(HaltReason::Corrupt),
+            refused: 0,
+            settings,
+        })
+    }
+
+    /// Takes in a batch of the recovered log that the snapshot of the producers does not cover,
+    /// in the order of the log and before the first step. `control` is what a control batch says.
+    pub fn replay(&mut self, header: &BatchHeader, control: Option<&Control>) {
+        self.last_ts_ms = self.last_ts_ms.max(header.ts_ms);
+        self.producers.apply(header, control);
+        self.controls.apply(header.last_seq(), control);
+    }
+}

@@ -1,0 +1,285 @@
+//! One channel's replica: its state, and the dispatch of what happens to it.
+//!
+//! Each kind of input is handled by the topic that it belongs to. Every step first looks at the
+//! time, so that a leader that was suspended steps down before it acknowledges anything (I12).
+
+use std::collections::BTreeMap;
+
+use tetrarch_fsm::{Role, StateTransition, TransitionSignal};
+use tetrarch_wire::{ChannelConfig, ChannelUid, Epoch, HardState, ReplicaRole, Seq, VoterId};
+
+use crate::{
+    AdminOutcome, Context, Effect, HaltReason, Input, PersistFailure, ReadTicket, RoleChange,
+    Settings,
+    catchup::{CatchUp, ReadPurpose},
+    durability::Durability,
+    election::{Candidacy, Silence, Thrash},
+    log_state::LogState,
+    producer::ProducerTable,
+    replication::{Controls, Following, Leadership},
+    transfer::Handover,
+};
+
+/// One channel on one node, class `quorum`.
+#[derive(Debug)]
+pub struct Replica {
+    pub(crate) me: VoterId,
+    pub(crate) channel: ChannelUid,
+    pub(crate) settings: Settings,
+    pub(crate) role: Role,
+    /// The election promise; while `durability.hard_state` is set, not durable yet.
+    pub(crate) hard_state: HardState,
+    pub(crate) durability: Durability,
+    pub(crate) log: LogState,
+    pub(crate) commit: Seq,
+    /// What was known to be committed before the start: a bound for truncation, nothing else.
+    pub(crate) commit_hint: Seq,
+    /// The last commit position that was written as a hint.
+    pub(crate) hinted: Seq,
+    pub(crate) producers: ProducerTable,
+    pub(crate) controls: Controls,
+    pub(crate) following: Following,
+    pub(crate) silence: Silence,
+    pub(crate) thrash: Thrash,
+    pub(crate) catch_up: CatchUp,
+    pub(crate) candidacy: Option<Candidacy>,
+    pub(crate) leadership: Option<Box<Leadership>>,
+    pub(crate) handover: Option<Handover>,
+    pub(crate) reads: BTreeMap<ReadTicket, ReadPurpose>,
+    pub(crate) last_read: u64,
+    pub(crate) last_request: u64,
+    pub(crate) last_ts_ms: u64,
+    pub(crate) halted: Option<HaltReason>,
+    /// Messages that were refused without any change of state.
+    pub(crate) refused: u64,
+}
+
+impl Replica {
+    /// Takes one thing in that happened, and puts what is to be done into the context.
+    pub fn step(&mut self, input: Input, context: &mut Context<'_>) {
+        if self.halted.is_some() {
+            self.step_halted(input, context);
+            return;
+        }
+        self.expire(context);
+        match input {
+            Input::Select => self.on_select(context),
+            Input::Deselect => self.leave(TransitionSignal::PlacementDeselected, context),
+            Input::Close => self.leave(TransitionSignal::ChannelClose, context),
+            Input::Message {
+                from,
+                epoch,
+                message,
+            } => self.on_message(from, epoch, message, context),
+            Input::LeaderHeard { epoch, commit, at } => {
+                self.on_leader_heard(epoch, commit, at, context);
+            }
+            Input::LeaderWithdrew { epoch } => self.on_leader_withdrew(epoch),
+            Input::PeerLost { peer } => self.on_peer_lost(peer),
+            Input::PeerFound { peer } => self.on_peer_found(peer, context),
+            Input::BeatAcked {
+                voter,
+                epoch,
+                sent_at,
+            } => self.on_beat_acked(voter, epoch, sent_at, context),
+            Input::Tick => self.on_tick(context),
+            Input::Produce(request) => self.on_produce(request, context),
+            Input::Propose(proposal) => self.on_propose(proposal),
+            Input::ReadIndex { ticket } => self.on_read_index(ticket, context),
+            Input::Transfer { ticket, to, forced } => {
+                self.on_transfer(ticket, to, forced, context);
+            }
+            Input::Flush => self.form_batches(context),
+            Input::Persisted { token } => self.on_persisted(token, context),
+            Input::PersistFailed { token, failure } => {
+                self.on_persist_failed(token, failure, context);
+            }
+            Input::LogRead { ticket, result } => self.on_log_read(ticket, result, context),
+            Input::Trimmed { log_start } => self.log.trimmed(log_start),
+            Input::Corrupt => self.halt(HaltReason::Corrupt, context),
+        }
+    }
+
+    /// A halted replica says so and does nothing else.
+    fn step_halted(&mut self, input: Input, ctx: &mut Context<'_>) {
+        match input {
+            Input::Produce(request) => self.refuse_to_produce(request.ticket, ctx),
+            Input::ReadIndex { ticket } => ctx.effects.push(Effect::ReadIndexReady {
+                ticket,
+                result: Err(None),
+            }),
+            Input::Transfer { ticket, .. } => ctx.effects.push(Effect::AdminDone {
+                ticket,
+                outcome: AdminOutcome::Failed("the channel is halted on this node"),
+            }),
+            Input::PersistFailed {
+                failure: PersistFailure::StorageFull | PersistFailure::Fatal,
+                ..
+            }
+            | Input::Select
+            | Input::Deselect
+            | Input::Close
+            | Input::Message { .. }
+            | Input::LeaderHeard { .. }
+            | Input::LeaderWithdrew { .. }
+            | Input::PeerLost { .. }
+            | Input::PeerFound { .. }
+            | Input::BeatAcked { .. }
+            | Input::Tick
+            | Input::Propose(_)
+            | Input::Flush
+            | Input::Persisted { .. }
+            | Input::LogRead { .. }
+            | Input::Trimmed { .. }
+            | Input::Corrupt => {}
+        }
+    }
+
+    /// What the passing of time alone has decided, before anything else is looked at.
+    fn expire(&mut self, ctx: &mut Context<'_>) {
+        match self.role.get() {
+            ReplicaRole::Leader => self.check_quorum(ctx),
+            ReplicaRole::Candidate => self.check_round(ctx),
+            ReplicaRole::Replica | ReplicaRole::Idle => {}
+        }
+    }
+
+    fn on_tick(&mut self, ctx: &mut Context<'_>) {
+        self.retry_writes(ctx);
+        match self.role.get() {
+            ReplicaRole::Leader => {
+                self.check_transfer(ctx);
+                self.probe_silent_followers(ctx);
+                self.form_batches(ctx);
+            }
+            ReplicaRole::Replica => {
+                self.check_handover(ctx);
+                self.check_catch_up(ctx);
+                self.stand_if_due(ctx);
+            }
+            ReplicaRole::Candidate => self.ask_again(ctx),
+            ReplicaRole::Idle => self.check_handover(ctx),
+        }
+    }
+
+    fn on_select(&mut self, ctx: &mut Context<'_>) {
+        if self.role.get() != ReplicaRole::Idle {
+            return;
+        }
+        if !self.change_role(
+            ReplicaRole::Replica,
+            TransitionSignal::CapabilitySelected,
+            "selected to hold the channel",
+            ctx,
+        ) {
+            return;
+        }
+        self.silence.restart(ctx.now.mono);
+        let newborn = self.log.tail().seq == Seq::ZERO && self.hard_state.epoch_seen.n == 0;
+        if self.settings.stand_first && newborn {
+            self.silence.stand_at(ctx.now.mono);
+            self.stand_if_due(ctx);
+        }
+    }
+
+    /// Leaves the channel: closed here, or taken out of the replica set.
+    fn leave(&mut self, signal: TransitionSignal, ctx: &mut Context<'_>) {
+        let role = self.role.get();
+        if role == ReplicaRole::Idle {
+            return; // Rule (c): no counter, no side effect.
+        }
+        if self.change_role(ReplicaRole::Idle, signal, "leaving the channel", ctx) {
+            self.after_stepping_down(role, None, ctx);
+        }
+    }
+
+    /// Takes no part any more until somebody looks at it.
+    pub(crate) fn halt(&mut self, reason: HaltReason, ctx: &mut Context<'_>) {
+        if self.halted.is_some() {
+            return;
+        }
+        let role = self.role.get();
+        let signal = match role {
+            ReplicaRole::Leader => Some(TransitionSignal::GracefulRelinquish),
+            ReplicaRole::Replica | ReplicaRole::Candidate => Some(TransitionSignal::ChannelClose),
+            ReplicaRole::Idle => None,
+        };
+        if let Some(signal) = signal
+            && self.change_role(ReplicaRole::Idle, signal, "the channel is halted here", ctx)
+        {
+            self.after_stepping_down(role, None, ctx);
+        }
+        self.halted = Some(reason.clone());
+        ctx.effects.push(Effect::Halted(reason));
+    }
+
+    /// The only place where a role changes.
+    pub(crate) fn change_role(
+        &mut self,
+        to: ReplicaRole,
+        signal: TransitionSignal,
+        reason: &'static str,
+        ctx: &mut Context<'_>,
+    ) -> bool {
+        let changed = StateTransition::apply(self.role.get(), to, signal)
+            .and_then(|transition| self.role.change(transition).map(|()| transition));
+        match changed {
+            Ok(transition) => {
+                ctx.effects.push(Effect::RoleChanged(RoleChange {
+                    transition,
+                    epoch: self.epoch_seen(),
+                    reason,
+                    tail: self.log.tail(),
+                    durable: self.log.durable().seq,
+                    commit: self.commit,
+                }));
+                true
+            }
+            Err(rejected) => {
+                ctx.effects.push(Effect::TransitionRejected(rejected));
+                false
+            }
+        }
+    }
+
+    /// Cleans up after a role that was left, whichever it was.
+    pub(crate) fn after_stepping_down(
+        &mut self,
+        left: ReplicaRole,
+        successor: Option<VoterId>,
+        ctx: &mut Context<'_>,
+    ) {
+        match left {
+            ReplicaRole::Leader => self.end_leadership(successor, ctx),
+            ReplicaRole::Candidate => self.candidacy = None,
+            ReplicaRole::Replica => self.forget_catch_up(),
+            ReplicaRole::Idle => {}
+        }
+        self.silence.restart(ctx.now.mono);
+    }
+
+    /// The highest epoch seen, with its leader if that is known.
+    pub(crate) fn epoch_seen(&self) -> Epoch {
+        let led = self.leadership.as_ref().map(|leadership| leadership.epoch);
+        let known = [led, self.following.leader].into_iter().flatten().max();
+        known.map_or(self.hard_state.epoch_seen, |epoch| {
+            epoch.max(self.hard_state.epoch_seen)
+        })
+    }
+
+    /// The configuration in force: the latest one in the log, committed or not.
+    pub(crate) fn config(&self) -> &ChannelConfig {
+        self.controls.config()
+    }
+
+    /// Whether this node votes in the channel.
+    pub(crate) fn is_voter(&self) -> bool {
+        self.config().contains(self.me)
+    }
+
+    /// The next number for a request that this replica makes.
+    pub(crate) fn next_request(&mut self) -> u64 {
+        self.last_request += 1;
+        self.last_request
+    }
+}

@@ -1,0 +1,176 @@
+//! A replica takes what the leader pushes: compares, skips what it holds, cuts what the leader
+//! does not have, appends the rest, and acknowledges once that is durable (protocol §8).
+
+use tetrarch_wire::{
+    Batch, Epoch, LogPosition, Seq, VoterId,
+    frame::{Append, AppendAck, AppendNack, ChannelMessage, DiskLevel, NackCode},
+    limits,
+};
+
+use crate::{Context, Moment, Replica};
+
+/// How a position of the leader's log compares with the own one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Comparison {
+    /// The own log holds it, and so everything before it.
+    Same,
+    /// The own log holds something else there, or nothing.
+    Different,
+    /// The disk would have to be read.
+    Unknown,
+}
+
+impl Replica {
+    /// The leader pushes, or probes.
+    pub(crate) fn on_append(&mut self, append: Append, ctx: &mut Context<'_>) {
+        if self.is_refusing_for_disk(ctx.now.mono) && !append.batches.is_empty() {
+            self.refuse(NackCode::DiskPressure, ctx);
+            return;
+        }
+        if append.previous.seq > self.log.tail().seq {
+            self.search_after_refusing(NackCode::Gap, ctx);
+            return;
+        }
+        match self.compare(append.previous) {
+            Comparison::Same => {}
+            Comparison::Different | Comparison::Unknown => {
+                self.search_after_refusing(NackCode::Diverged, ctx);
+                return;
+            }
+        }
+        self.take_batches(append.previous, append.batches, append.commit, ctx);
+    }
+
+    /// Takes batches that continue `previous`, which the own log holds.
+    pub(crate) fn take_batches(
+        &mut self,
+        previous: LogPosition,
+        batches: Vec<Batch>,
+        commit: Seq,
+        ctx: &mut Context<'_>,
+    ) {
+        let mut end = previous;
+        let mut fresh = Vec::new();
+        for batch in batches {
+            if !batch.follows(&end) {
+                self.refused += 1;
+                break;
+            }
+            if self.log.tail().seq > end.seq {
+                match self.compare(batch.position()) {
+                    Comparison::Same => {}
+                    // What lies here after `end` is not the leader's.
+                    Comparison::Different => {
+                        if !self.truncate(end, ctx) {
+                            return;
+                        }
+                    }
+                    // It may be: never cut what might have been acknowledged on a guess.
+                    Comparison::Unknown => {
+                        self.following.verify(end);
+                        self.search_after_refusing(NackCode::Diverged, ctx);
+                        return;
+                    }
+                }
+            }
+            end = batch.position();
+            if end.seq > self.log.tail().seq {
+                self.append_to_log(batch.clone());
+                fresh.push(batch);
+            }
+        }
+        let grew = !fresh.is_empty();
+        self.following.verify(end);
+        self.persist_batches(fresh, ctx);
+        self.committed(commit.min(end.seq), ctx);
+        if end.seq == self.log.tail().seq {
+            self.caught_up_to_push(grew);
+        }
+        if !grew {
+            self.acknowledge(ctx);
+        }
+    }
+
+    /// Puts one batch at the end of the log and lets it take effect where it does so at once.
+    pub(crate) fn append_to_log(&mut self, batch: Batch) {
+        let control = batch.control().ok().flatten();
+        self.producers.apply(batch.header(), control.as_ref());
+        self.controls.apply(batch.last_seq(), control.as_ref());
+        self.last_ts_ms = self.last_ts_ms.max(batch.header().ts_ms);
+        self.log.append(batch);
+    }
+
+    /// Compares the own log with a position of the leader's, as far as memory allows.
+    fn compare(&self, position: LogPosition) -> Comparison {
+        match self.log.position_at(position.seq) {
+            Some(mine) if mine.link == position.link => Comparison::Same,
+            Some(_) => Comparison::Different,
+            None if position.seq > self.log.tail().seq => Comparison::Different,
+            // Old and not in memory: what is committed is the same everywhere (I10).
+            None if position.seq <= self.commit => Comparison::Same,
+            None => self.compare_within_batch(position),
+        }
+    }
+
+    /// A position that lies inside one of the own batches is no end of one.
+    fn compare_within_batch(&self, position: LogPosition) -> Comparison {
+        match self.log.recent().index_of(position.seq) {
+            Some(_) => Comparison::Different,
+            None => Comparison::Unknown,
+        }
+    }
+
+    /// Tells the leader how much of its log is durable here.
+    pub(crate) fn acknowledge(&mut self, ctx: &mut Context<'_>) {
+        let (Some(epoch), Some(verified)) = (self.following.leader, self.following.verified) else {
+            return;
+        };
+        let durable = self.log.durable();
+        let own = if durable.seq <= verified.seq {
+            durable
+        } else {
+            verified
+        };
+        let ack = AppendAck {
+            durable: own.seq,
+            durable_link: own.link,
+            ack_generation: 0,
+            credit: u32::try_from(self.settings.window_bytes).unwrap_or(u32::MAX),
+            disk_level: DiskLevel::Green,
+        };
+        self.send(epoch.leader, epoch, ChannelMessage::AppendAck(ack), ctx);
+    }
+
+    /// Refuses an append of the leader that is followed.
+    pub(crate) fn refuse(&mut self, code: NackCode, ctx: &mut Context<'_>) {
+        if let Some(epoch) = self.following.leader {
+            self.send_nack(epoch.leader, epoch, code, ctx);
+        }
+    }
+
+    /// Tells a leader of a lower epoch that it is over.
+    pub(crate) fn refuse_stale(&mut self, leader: VoterId, ctx: &mut Context<'_>) {
+        self.send_nack(leader, self.epoch_seen(), NackCode::Stale, ctx);
+    }
+
+    fn send_nack(&mut self, to: VoterId, epoch: Epoch, code: NackCode, ctx: &mut Context<'_>) {
+        let tail = self.log.tail();
+        let history = self.log.epochs();
+        let nack = AppendNack {
+            code,
+            tail,
+            history: history.newest_first(tail.seq, limits::MAX_EPOCH_HISTORY),
+        };
+        self.send(to, epoch, ChannelMessage::AppendNack(nack), ctx);
+    }
+
+    fn is_refusing_for_disk(&self, now: Moment) -> bool {
+        self.durability.is_full() || self.following.full_until.is_some_and(|until| now < until)
+    }
+
+    /// The disk is full: nothing is taken for an interval, and the leader is told.
+    pub(crate) fn refuse_for_disk(&mut self, ctx: &mut Context<'_>) {
+        self.following.full_until = Some(ctx.now.mono.plus(self.settings.heartbeat));
+        self.refuse(NackCode::DiskPressure, ctx);
+    }
+}

@@ -1,0 +1,67 @@
+//! A leader that nobody follows any more must notice it by itself (protocol §6 CheckQuorum, I12).
+
+use tetrarch_fsm::TransitionSignal;
+use tetrarch_wire::{Epoch, ReplicaRole, VoterId};
+
+use super::leadership::nth_latest;
+use crate::{Context, Moment, Replica};
+
+impl Replica {
+    /// Steps down if no majority has been heard for an election timeout. Part of every step, and
+    /// the first one: a leader that was suspended acknowledges nothing before it.
+    pub(crate) fn check_quorum(&mut self, ctx: &mut Context<'_>) {
+        let deadline = self.quorum_deadline();
+        if deadline.is_some_and(|at| at <= ctx.now.mono)
+            && self.change_role(
+                ReplicaRole::Replica,
+                TransitionSignal::QuorumLost,
+                "no majority of the voters was heard within the election timeout",
+                ctx,
+            )
+        {
+            self.after_stepping_down(ReplicaRole::Leader, None, ctx);
+        }
+    }
+
+    /// When leadership ends if nobody is heard from now on: an election timeout after the
+    /// majority, this leader included, was heard last. Never if it is a majority by itself.
+    pub(crate) fn quorum_deadline(&self) -> Option<Moment> {
+        let leadership = self.leadership.as_ref()?;
+        let own = usize::from(self.is_voter());
+        let others = self.config().majority().saturating_sub(own);
+        if others == 0 {
+            return None;
+        }
+        let followers = leadership.followers.values();
+        let contacts = followers.map(|follower| follower.contact).collect();
+        Some(nth_latest(contacts, others)?.plus(leadership.quorum_timeout))
+    }
+
+    /// A voter acknowledged a beat of this epoch that was sent at `sent_at`.
+    pub(crate) fn on_beat_acked(
+        &mut self,
+        voter: VoterId,
+        epoch: Epoch,
+        sent_at: Moment,
+        ctx: &mut Context<'_>,
+    ) {
+        let now = ctx.now.mono;
+        let Some(leadership) = &mut self.leadership else {
+            return;
+        };
+        if leadership.epoch != epoch {
+            return;
+        }
+        let Some(follower) = leadership.followers.get_mut(&voter) else {
+            return;
+        };
+        let sent_at = sent_at.min(now);
+        follower.contact = follower.contact.max(sent_at);
+        follower.beat_acked = follower.beat_acked.max(Some(sent_at));
+        if !follower.connected {
+            follower.connected = true;
+            follower.search(now);
+        }
+        self.release_reads(ctx);
+    }
+}

@@ -1,0 +1,94 @@
+//! What is committed (protocol §8): durable on a majority of the voters, the leader's own copy
+//! counting only after its own fsync, and only by number from the first batch of its own epoch on
+//! (Raft §5.4.2).
+
+use tetrarch_wire::{ReplicaRole, Seq, frame::ProduceOutcome};
+
+use super::controls::Decision;
+use crate::{Context, Effect, Replica};
+
+impl Replica {
+    /// Counts again, as a leader.
+    pub(crate) fn advance_commit(&mut self, ctx: &mut Context<'_>) {
+        let Some(leadership) = &self.leadership else {
+            return;
+        };
+        let start = leadership.start;
+        let majority = self.durable_on_majority();
+        if majority >= start && majority > self.commit {
+            self.committed(majority, ctx);
+        }
+    }
+
+    /// The highest seq that a majority of the voters holds durably.
+    fn durable_on_majority(&self) -> Seq {
+        let mut durable = self.durable_by_voter();
+        durable.sort_unstable();
+        let majority = self.config().majority();
+        let index = durable.len().checked_sub(majority);
+        index.map_or(Seq::ZERO, |index| durable[index])
+    }
+
+    /// How far each voter holds this leader's log durably, as far as it is known.
+    pub(crate) fn durable_by_voter(&self) -> Vec<Seq> {
+        let Some(leadership) = &self.leadership else {
+            return Vec::new();
+        };
+        let voters = self.config().voters().iter().map(tetrarch_wire::Voter::id);
+        voters
+            .map(|voter| {
+                if voter == self.me {
+                    return self.log.durable().seq;
+                }
+                let follower = leadership.followers.get(&voter);
+                follower.map_or(Seq::ZERO, |follower| follower.acked)
+            })
+            .collect()
+    }
+
+    /// Everything up to `commit` is committed: on either side, and for the first time here.
+    pub(crate) fn committed(&mut self, commit: Seq, ctx: &mut Context<'_>) {
+        if commit <= self.commit {
+            return;
+        }
+        self.commit = commit;
+        self.producers.commit(commit);
+        ctx.effects.push(Effect::Committed { commit });
+        while let Some(decision) = self.controls.next_committed(commit) {
+            ctx.effects.push(match decision {
+                Decision::Trim(upto) => Effect::Trim { upto },
+                Decision::Delete => Effect::Deleted,
+            });
+        }
+        self.evict_recent();
+        if self.role.get() == ReplicaRole::Leader {
+            self.answer_committed(ctx);
+            self.release_reads(ctx);
+            for voter in self.follower_ids() {
+                self.tell_commit(voter, ctx);
+            }
+            self.check_transfer(ctx);
+        }
+    }
+
+    /// Answers the requests whose events are committed now.
+    fn answer_committed(&mut self, ctx: &mut Context<'_>) {
+        let (commit, epoch) = (self.commit, self.epoch_seen());
+        let durable = self.durable_by_voter();
+        let Some(leadership) = &mut self.leadership else {
+            return;
+        };
+        for done in leadership.in_flight.take_committed(commit) {
+            let copies = durable.iter().filter(|seq| **seq >= done.needs).count();
+            let ticket = done.ticket;
+            let outcome = ProduceOutcome::Appended {
+                epoch,
+                copies: u8::try_from(copies).unwrap_or(u8::MAX),
+                degraded: false,
+                link: done.link,
+                runs: done.into_runs(),
+            };
+            self.reply(ticket, outcome, ctx);
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Control batches on their way to take effect: a configuration does so when it is appended,
+//! everything else when it is committed.
+
+use std::collections::VecDeque;
+
+use tetrarch_wire::{ChannelConfig, Seq, batch::Control};
+
+/// Configurations of the log, and control batches that are not committed yet.
+#[derive(Debug)]
+pub(crate) struct Controls {
+    /// The configurations, oldest first; the last one is in force.
+    configs: Vec<ChannelConfig>,
+    waiting: VecDeque<(Seq, Decision)>,
+    /// The highest trim point that is committed.
+    trim_point: Seq,
+}
+
+/// What a committed control batch decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Decision {
+    /// Everything up to here may go.
+    Trim(Seq),
+    /// The channel ends.
+    Delete,
+}
+
+impl Controls {
+    pub(crate) fn new(genesis: ChannelConfig) -> Self {
+        Self {
+            configs: vec![genesis],
+            waiting: VecDeque::new(),
+            trim_point: Seq::ZERO,
+        }
+    }
+
+    pub(crate) fn config(&self) -> &ChannelConfig {
+        self.configs.last().expect("the genesis is never removed")
+    }
+
+    /// The highest trim point that is committed.
+    pub(crate) const fn trim_point(&self) -> Seq {
+        self.trim_point
+    }
+
+    /// The highest trim point in the log, committed or not.
+    pub(crate) fn proposed_trim_point(&self) -> Seq {
+        let waiting = self.waiting.iter().map(|(_, decision)| match decision {
+            Decision::Trim(upto) => *upto,
+            Decision::Delete => Seq::ZERO,
+        });
+        waiting.fold(self.trim_point, Seq::max)
+    }
+
+    /// A control batch that ends at `seq` was appended.
+    pub(crate) fn apply(&mut self, seq: Seq, control: Option<&Control>) {
+        match control {
+            Some(Control::Config(config)) => {
+                let mut config = config.clone();
+                config.seq = seq;
+                self.configs.push(config);
+            }
+            Some(Control::TrimPoint { upto }) => {
+                self.waiting.push_back((seq, Decision::Trim(*upto)));
+            }
+            Some(Control::Delete) => self.waiting.push_back((seq, Decision::Delete)),
+            Some(
+                Control::Noop { .. } | Control::EpochStart { .. } | Control::ProducerExpire { .. },
+            )
+            | None => {}
+        }
+    }
+
+    /// Everything after `after` was cut.
+    pub(crate) fn truncate(&mut self, after: Seq) {
+        while self.configs.len() > 1 && self.config().seq > after {
+            self.configs.pop();
+        }
+        while self.waiting.back().is_some_and(|(seq, _)| *seq > after) {
+            self.waiting.pop_back();
+        }
+    }
+
+    /// The next decision that is committed now.
+    pub(crate) fn next_committed(&mut self, commit: Seq) -> Option<Decision> {
+        let (seq, decision) = *self.waiting.front()?;
+        if seq > commit {
+            return None;
+        }
+        self.waiting.pop_front();
+        if let Decision::Trim(upto) = decision {
+            self.trim_point = self.trim_point.max(upto);
+        }
+        Some(decision)
+    }
+}

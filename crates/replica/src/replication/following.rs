@@ -1,0 +1,50 @@
+//! What a replica knows of the leader that it follows.
+
+use tetrarch_wire::{Epoch, LogPosition};
+
+use crate::Moment;
+
+/// The leader of the highest epoch seen, and how much of the own log is known to be its log.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Following {
+    /// The epoch that it leads.
+    pub(crate) leader: Option<Epoch>,
+    /// Up to here the own log is a prefix of the leader's: it was compared link by link. Only
+    /// this much is acknowledged, and only this much can be committed on the leader's word.
+    pub(crate) verified: Option<LogPosition>,
+    /// Since when the leader is known while nothing is verified.
+    pub(crate) unverified_since: Option<Moment>,
+    /// Appends are refused until then: the disk is full.
+    pub(crate) full_until: Option<Moment>,
+}
+
+impl Following {
+    /// Follows the leader of `epoch` from now on.
+    pub(crate) fn follow(&mut self, epoch: Epoch, now: Moment) {
+        self.leader = Some(epoch);
+        self.verified = None;
+        self.unverified_since = Some(now);
+    }
+
+    /// Follows nobody.
+    pub(crate) fn forget(&mut self) {
+        self.leader = None;
+        self.verified = None;
+        self.unverified_since = None;
+    }
+
+    /// The own log up to `position` is the leader's.
+    pub(crate) fn verify(&mut self, position: LogPosition) {
+        self.unverified_since = None;
+        if self.verified.is_none_or(|known| known.seq < position.seq) {
+            self.verified = Some(position);
+        }
+    }
+
+    /// Everything after `point` was cut.
+    pub(crate) fn truncate(&mut self, point: LogPosition) {
+        if self.verified.is_some_and(|known| known.seq > point.seq) {
+            self.verified = Some(point);
+        }
+    }
+}

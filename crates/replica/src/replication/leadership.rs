@@ -1,0 +1,169 @@
+//! What only a leader has: its followers, its clients' requests and what they wait for. It begins
+//! when an election is won and ends, whole, when the role is left.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use tetrarch_wire::{
+    Epoch, NodeId, ReplicaRole, Seq, VoterId,
+    batch::Control,
+    frame::{ProduceOutcome, RetryReason},
+};
+
+use super::follower::Follower;
+use crate::{
+    Context, Effect, Moment, Replica, Ticket,
+    produce::{InFlight, Staging},
+    read_index::WaitingRead,
+    transfer::Transfer,
+};
+
+/// A term of leadership.
+#[derive(Debug)]
+pub(crate) struct Leadership {
+    pub(crate) epoch: Epoch,
+    /// Where the epoch begins: nothing counts as committed by number before this is.
+    pub(crate) start: Seq,
+    pub(crate) followers: BTreeMap<VoterId, Follower>,
+    /// The end of what was sent to anybody.
+    pub(crate) sent: Sent,
+    pub(crate) staging: Staging,
+    pub(crate) in_flight: InFlight,
+    pub(crate) reads: Vec<WaitingRead>,
+    pub(crate) transfer: Option<Transfer>,
+    /// How long it goes on without hearing a majority.
+    pub(crate) quorum_timeout: Duration,
+}
+
+/// The end of what was sent to anybody in this epoch.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sent {
+    pub(crate) seq: Seq,
+}
+
+impl Leadership {
+    /// Takes back requests whose batches lie after `point`; nobody has seen them.
+    pub(crate) fn take_back(&mut self, point: Seq) -> Vec<(Ticket, ProduceOutcome)> {
+        self.in_flight.take_back(point)
+    }
+}
+
+impl Replica {
+    /// Begins to lead the epoch that this replica was elected for.
+    pub(crate) fn begin_leadership(&mut self, ctx: &mut Context<'_>) {
+        let now = ctx.now.mono;
+        let previous = self.log.tail();
+        let epoch = Epoch::new(self.hard_state.epoch_seen.n, self.me);
+        let others = self.config().voters().iter().map(tetrarch_wire::Voter::id);
+        let followers = others
+            .filter(|voter| *voter != self.me)
+            .map(|voter| {
+                let mut follower = Follower::new(previous, now);
+                follower.connected = !self.silence.is_lost(voter);
+                (voter, follower)
+            })
+            .collect();
+        let quorum_timeout = self.with_jitter(self.settings.election_timeout, ctx);
+        let mut staging = Staging::default();
+        staging.push_control(Control::EpochStart {
+            observed_prev_high: previous.seq.max(self.commit),
+        });
+        self.leadership = Some(Box::new(Leadership {
+            epoch,
+            start: previous.seq.next(),
+            followers,
+            sent: Sent::default(),
+            staging,
+            in_flight: InFlight::default(),
+            reads: Vec::new(),
+            transfer: None,
+            quorum_timeout,
+        }));
+        self.following.forget();
+        self.form_batches(ctx);
+        ctx.effects.push(Effect::BeatNow);
+    }
+
+    /// Ends it: every request gets an answer, and none that might not hold.
+    pub(crate) fn end_leadership(&mut self, successor: Option<VoterId>, ctx: &mut Context<'_>) {
+        let Some(mut leadership) = self.leadership.take() else {
+            return;
+        };
+        for ticket in leadership.in_flight.drain_all() {
+            self.reply(ticket, ProduceOutcome::Indeterminate, ctx);
+        }
+        let (staged, perhaps_known) = leadership.staging.drain();
+        for ticket in staged {
+            let outcome = self.not_leader(successor);
+            self.reply(ticket, outcome, ctx);
+        }
+        for ticket in perhaps_known {
+            self.reply(ticket, ProduceOutcome::Indeterminate, ctx);
+        }
+        for read in leadership.reads {
+            ctx.effects.push(Effect::ReadIndexReady {
+                ticket: read.ticket,
+                result: Err(successor),
+            });
+        }
+        if let Some(transfer) = leadership.transfer {
+            self.transfer_continues(transfer, ctx);
+        }
+        self.reads.clear();
+        self.drop_stuck_writes();
+    }
+
+    /// What a client is told whose request reached a node that does not lead.
+    pub(crate) fn not_leader(&self, leader: Option<VoterId>) -> ProduceOutcome {
+        let leader = leader.and_then(|voter| self.node_of(voter));
+        let (reason, after_ms) = if leader.is_some() {
+            (RetryReason::NotLeader, 0)
+        } else {
+            (RetryReason::NoLeader, self.heartbeat_ms())
+        };
+        ProduceOutcome::Retry {
+            reason,
+            after_ms,
+            leader,
+        }
+    }
+
+    pub(crate) fn heartbeat_ms(&self) -> u32 {
+        u32::try_from(self.settings.heartbeat.as_millis()).unwrap_or(u32::MAX)
+    }
+
+    /// The node that a voter is.
+    pub(crate) fn node_of(&self, voter: VoterId) -> Option<NodeId> {
+        let mut voters = self.config().voters().iter();
+        voters
+            .find(|member| member.id() == voter)
+            .map(|member| member.node)
+    }
+
+    /// Who leads, as far as this replica knows.
+    pub(crate) fn known_leader(&self) -> Option<VoterId> {
+        match self.role.get() {
+            ReplicaRole::Leader => Some(self.me),
+            ReplicaRole::Replica | ReplicaRole::Candidate | ReplicaRole::Idle => {
+                self.following.leader.map(|epoch| epoch.leader)
+            }
+        }
+    }
+
+    /// A span with up to a third of it added by chance.
+    pub(crate) fn with_jitter(&self, span: Duration, ctx: &mut Context<'_>) -> Duration {
+        span + chance_below(span / 3, ctx)
+    }
+}
+
+/// A random span below `limit`.
+pub(crate) fn chance_below(limit: Duration, ctx: &mut Context<'_>) -> Duration {
+    let nanos = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX).max(1);
+    Duration::from_nanos(ctx.chance.next_u64() % nanos)
+}
+
+/// The `count`-th latest of some moments, counting from 1.
+pub(crate) fn nth_latest(mut moments: Vec<Moment>, count: usize) -> Option<Moment> {
+    moments.sort_unstable();
+    let index = moments.len().checked_sub(count)?;
+    moments.get(index).copied()
+}

@@ -1,0 +1,176 @@
+//! What a replica shows of itself: for status pages, metrics, beats and reads. Only facts that it
+//! knows; what it does not know is `None`.
+
+use bytes::Bytes;
+use tetrarch_wire::{Batch, Epoch, LogPosition, ReplicaRole, Seq, VoterId, frame::ChannelBeat};
+
+use crate::{HaltReason, Moment, Replica, catchup::CatchUp, replication::Flow};
+
+/// A replica at a glance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct View {
+    /// Its role.
+    pub role: ReplicaRole,
+    /// The highest epoch it has seen, with the leader if that is known.
+    pub epoch_seen: Epoch,
+    /// Who leads, as far as it knows.
+    pub leader: Option<VoterId>,
+    /// End of its log.
+    pub tail: LogPosition,
+    /// End of the durable part.
+    pub durable: LogPosition,
+    /// Last committed seq known.
+    pub commit: Seq,
+    /// The position before the first batch held.
+    pub log_start: LogPosition,
+    /// Why it takes no part any more, if so.
+    pub halted: Option<HaltReason>,
+    /// It is handing over.
+    pub draining: bool,
+    /// It is getting its log back into step.
+    pub catching_up: bool,
+    /// Its disk was full at the last write.
+    pub storage_full: bool,
+    /// Messages refused without any change of state, since the start.
+    pub refused: u64,
+}
+
+/// A follower, seen from the leader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FollowerView {
+    /// Who.
+    pub voter: VoterId,
+    /// Last seq known to be durable there; `None` if it has not acknowledged anything yet.
+    pub durable: Option<Seq>,
+    /// Since when it holds less than the leader.
+    pub behind_since: Option<Moment>,
+    /// Whether there is a connection.
+    pub connected: bool,
+    /// Whether it is pushed to; else it is being searched for, or pulls.
+    pub in_step: bool,
+}
+
+impl Replica {
+    /// The replica at a glance.
+    #[must_use]
+    pub fn view(&self) -> View {
+        let leadership = self.leadership.as_deref();
+        View {
+            role: self.role.get(),
+            epoch_seen: self.epoch_seen(),
+            leader: self.known_leader(),
+            tail: self.log.tail(),
+            durable: self.log.durable(),
+            commit: self.commit,
+            log_start: self.log.start(),
+            halted: self.halted.clone(),
+            draining: leadership.is_some_and(|l| l.transfer.is_some()),
+            catching_up: self.catch_up != CatchUp::None,
+            storage_full: self.durability.is_full(),
+            refused: self.refused,
+        }
+    }
+
+    /// The row of this channel in the node's beats; `None` unless it leads.
+    #[must_use]
+    pub fn leader_row(&self) -> Option<ChannelBeat> {
+        let leadership = self.leadership.as_deref()?;
+        Some(ChannelBeat {
+            channel: self.channel,
+            role: self.role.get(),
+            epoch: leadership.epoch,
+            durable: self.log.durable().seq,
+            tail: self.log.tail().seq,
+            commit: self.commit,
+        })
+    }
+
+    /// The other voters, seen from a leader; nothing unless it leads.
+    pub fn followers(&self) -> impl Iterator<Item = FollowerView> + '_ {
+        let leadership = self.leadership.as_deref();
+        let followers = leadership.into_iter().flat_map(|l| l.followers.iter());
+        followers.map(|(voter, follower)| FollowerView {
+            voter: *voter,
+            durable: (follower.acked > Seq::ZERO).then_some(follower.acked),
+            behind_since: follower.behind_since,
+            connected: follower.connected,
+            in_step: follower.flow == Flow::Push,
+        })
+    }
+
+    /// Whole committed batches from the one that holds the seq after `after` on, at most
+    /// `max_bytes` of them but at least one; empty at the end. `None` if they are not in memory
+    /// (any more): the log has them.
+    #[must_use]
+    pub fn committed_since(&self, after: Seq, max_bytes: usize) -> Option<Vec<Batch>> {
+        if after >= self.commit.min(self.log.tail().seq) {
+            return Some(Vec::new());
+        }
+        let recent = self.log.recent();
+        let index = recent.index_of(after.next())?;
+        let mut batches = recent.take_from(index, max_bytes, usize::MAX);
+        while batches
+            .last()
+            .is_some_and(|batch| batch.last_seq() > self.commit)
+        {
+            batches.pop();
+        }
+        Some(batches)
+    }
+
+    /// Everything up to this seq may be dropped by the log: a committed trim point covers it.
+    #[must_use]
+    pub fn retention_floor(&self) -> Seq {
+        self.controls.trim_point()
+    }
+
+    /// The producer table at the commit position, for a start that need not read the whole log.
+    #[must_use]
+    pub fn producer_snapshot(&self) -> (Seq, Bytes) {
+        (self.commit, self.producers.snapshot())
+    }
+
+    /// The node has less memory for recent batches, or more again.
+    pub fn set_recent_bytes(&mut self, bytes: usize) {
+        self.settings.recent_bytes = bytes;
+        self.evict_recent();
+    }
+
+    /// When [`crate::Input::Tick`] is wanted next. It changes with every step.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Moment> {
+        if self.halted.is_some() {
+            return None;
+        }
+        let of_role = match self.role.get() {
+            ReplicaRole::Leader => self.leader_deadline(),
+            ReplicaRole::Candidate => self.round_deadline(),
+            ReplicaRole::Replica => earliest([
+                self.may_stand().then(|| self.silence_deadline()),
+                self.catch_up_deadline(),
+                self.handover_deadline(),
+            ]),
+            ReplicaRole::Idle => self.handover_deadline(),
+        };
+        earliest([of_role, self.durability.retry_at()])
+    }
+
+    fn leader_deadline(&self) -> Option<Moment> {
+        let leadership = self.leadership.as_deref()?;
+        let contacts = leadership.followers.values();
+        let probes = contacts
+            .filter(|follower| follower.connected && follower.owes_answer(self.commit))
+            .map(|follower| follower.waiting_since().plus(self.settings.heartbeat));
+        let staged = !leadership.staging.is_empty() && self.may_form();
+        earliest([
+            self.quorum_deadline(),
+            probes.min(),
+            self.transfer_deadline(),
+            staged.then(Moment::default),
+        ])
+    }
+}
+
+fn earliest<const N: usize>(moments: [Option<Moment>; N]) -> Option<Moment> {
+    moments.into_iter().flatten().min()
+}
