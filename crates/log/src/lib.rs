@@ -1,1 +1,45 @@
 //! The durable store of one node.
+//!
+//! All channels of a store share one write-ahead log. [`Writer::commit`] makes a group of requests
+//! durable with one write and one sync; [`Flusher::flush`] copies what is durable to the segments
+//! of each channel, in the background; [`Reader::read`] returns everything durable, from memory or
+//! from segments. [`format`] makes a directory a store, [`open`] recovers it.
+//!
+//! Files are reached only through the [`Disk`] trait. The feature `simulation` adds `CrashDisk`, a
+//! disk in memory that loses power, tears blocks and runs full on demand.
+//!
+//! The store's rules are those of protocol §3.3, §3.4, §11 and §12: nothing is reported durable
+//! before its sync, a failed sync ends the store for the process, torn groups are discarded,
+//! rotten ones are reported, and damage to one channel is no matter of the others.
+
+mod channel;
+mod damage;
+pub mod disk;
+mod error;
+mod files;
+mod flusher;
+mod gauge;
+mod lsn;
+mod op;
+mod options;
+mod queue;
+mod reader;
+mod recovery;
+mod retention;
+mod segment;
+mod shared;
+mod store;
+mod wal;
+mod writer;
+
+pub use damage::Damage;
+pub use disk::{Disk, DiskError, DiskFile, Failure, FreeSpace, RealDisk};
+pub use error::{GroupError, LogError, ReadError, Refusal};
+pub use flusher::{FlushProgress, Flusher};
+pub use gauge::{ChannelStats, StoreStats};
+pub use op::{WriteOp, WriteRequest};
+pub use options::StoreOptions;
+pub use queue::{Group, GroupQueue, QueueFull};
+pub use reader::{ReadOut, Reader};
+pub use store::{OpenedStore, RecoveredChannel, StoreIdentity, format, open};
+pub use writer::{GroupReport, Writer};

@@ -1,0 +1,197 @@
+//! What is durable of a channel, and where: the part that is still in memory, the segments, and
+//! the small facts.
+
+use std::collections::VecDeque;
+
+use tetrarch_wire::{Batch, EpochStart, HardState, LogPosition, Seq};
+
+use crate::Damage;
+use crate::lsn::Lsn;
+use crate::segment::Segment;
+
+/// A truncation that the files have not followed yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cut {
+    /// The end of the log after it.
+    pub(crate) at: LogPosition,
+    /// Its record.
+    pub(crate) lsn: Lsn,
+}
+
+/// What is durable of a channel.
+#[derive(Clone, Debug)]
+pub(crate) struct View {
+    /// Changes whenever what a reader may have seen of the segments is void.
+    pub(crate) generation: u64,
+    pub(crate) hard_state: HardState,
+    pub(crate) commit_hint: Seq,
+    /// Whole segments that end at or before this may go.
+    pub(crate) trim_upto: Seq,
+    pub(crate) halted: Option<Damage>,
+    pub(crate) deleted: bool,
+    pub(crate) log_start: LogPosition,
+    pub(crate) tail: LogPosition,
+    pub(crate) epochs: Vec<EpochStart>,
+    /// Oldest first; the last one is written to. Only the flusher changes the list.
+    pub(crate) segments: Vec<Segment>,
+    /// How far readers may read in them. Everything after it is in `pending`.
+    pub(crate) flushed: LogPosition,
+    pending: VecDeque<Batch>,
+    pending_bytes: u64,
+    cut: Option<Cut>,
+    /// The last record that changed the channel.
+    pub(crate) last_lsn: Lsn,
+    /// The first record that the channel's checkpoint may lack.
+    pub(crate) dirty_since: Option<Lsn>,
+}
+
+/// What the flusher has to do for a channel: the view as it was at one moment.
+#[derive(Debug)]
+pub(crate) struct Work {
+    pub(crate) lsn: Lsn,
+    pub(crate) batches: Vec<Batch>,
+    pub(crate) cut: Option<Cut>,
+    pub(crate) hard_state: HardState,
+    pub(crate) commit_hint: Seq,
+    pub(crate) trim_upto: Seq,
+    pub(crate) halted: Option<Damage>,
+    pub(crate) deleted: bool,
+    pub(crate) epochs: Vec<EpochStart>,
+}
+
+impl View {
+    /// A channel that holds nothing yet.
+    pub(crate) fn new(origin: LogPosition) -> Self {
+        Self {
+            generation: 0,
+            hard_state: HardState::INITIAL,
+            commit_hint: Seq::ZERO,
+            trim_upto: Seq::ZERO,
+            halted: None,
+            deleted: false,
+            log_start: origin,
+            tail: origin,
+            epochs: Vec::new(),
+            segments: Vec::new(),
+            flushed: origin,
+            pending: VecDeque::new(),
+            pending_bytes: 0,
+            cut: None,
+            last_lsn: Lsn::ZERO,
+            dirty_since: None,
+        }
+    }
+
+    /// Bytes of the batches that only the WAL and memory hold.
+    pub(crate) fn pending_bytes(&self) -> u64 {
+        self.pending_bytes
+    }
+
+    /// The batches that only the WAL and memory hold.
+    pub(crate) fn pending(&self) -> &VecDeque<Batch> {
+        &self.pending
+    }
+
+    /// Adds durable batches. They were checked to continue the log.
+    pub(crate) fn append(&mut self, batches: &[Batch]) {
+        for batch in batches {
+            if batch.epoch() != self.tail.epoch {
+                self.epochs.push(EpochStart {
+                    epoch: batch.epoch(),
+                    start: batch.base_seq(),
+                    link: batch.link(),
+                });
+            }
+            self.pending_bytes += batch.size() as u64;
+            self.tail = batch.position();
+            self.pending.push_back(batch.clone());
+        }
+    }
+
+    /// Follows a durable truncation.
+    pub(crate) fn truncate(&mut self, at: LogPosition, lsn: Lsn) {
+        while let Some(batch) = self.pending.pop_back_if(|last| last.base_seq() > at.seq) {
+            self.pending_bytes -= batch.size() as u64;
+        }
+        self.epochs.retain(|epoch| epoch.start <= at.seq);
+        self.tail = at;
+        if at.seq < self.flushed.seq {
+            self.flushed = at;
+            self.generation += 1;
+        }
+        self.put_cut(Cut { at, lsn });
+    }
+
+    /// The channel ends.
+    pub(crate) fn delete(&mut self) {
+        self.deleted = true;
+        self.pending.clear();
+        self.pending_bytes = 0;
+        self.generation += 1;
+    }
+
+    /// The segments are damaged: nothing can be added to them. Returns how many bytes that only
+    /// memory held are given up here; they are in the WAL and on other replicas.
+    pub(crate) fn halt(&mut self, damage: Damage) -> u64 {
+        self.halted = Some(damage);
+        self.generation += 1;
+        self.pending.clear();
+        std::mem::take(&mut self.pending_bytes)
+    }
+
+    /// Of two truncations the files need only follow the lower one: what lies between was written
+    /// after it and is still in memory.
+    fn put_cut(&mut self, cut: Cut) {
+        if self.cut.is_none_or(|present| cut.at.seq < present.at.seq) {
+            self.cut = Some(cut);
+        }
+    }
+
+    /// Takes out what the files lack.
+    pub(crate) fn take_work(&mut self) -> Work {
+        Work {
+            lsn: self.last_lsn,
+            batches: self.pending.iter().cloned().collect(),
+            cut: self.cut.take(),
+            hard_state: self.hard_state,
+            commit_hint: self.commit_hint,
+            trim_upto: self.trim_upto,
+            halted: self.halted.clone(),
+            deleted: self.deleted,
+            epochs: self.epochs.clone(),
+        }
+    }
+
+    /// The work was not done; its truncation must not be forgotten.
+    pub(crate) fn give_back(&mut self, cut: Option<Cut>) {
+        if let Some(cut) = cut {
+            // An equal cut that came later may stand for batches in between; the earlier one is
+            // the one that replay can start from.
+            self.cut = match self.cut {
+                Some(present) if present.at.seq < cut.at.seq => Some(present),
+                _ => Some(cut),
+            };
+        }
+    }
+
+    /// The segments now hold the log up to `written`. A truncation that came meanwhile is obeyed:
+    /// what it removed does not become readable.
+    pub(crate) fn written(&mut self, written: LogPosition) -> u64 {
+        if self.halted.is_some() {
+            return 0;
+        }
+        let visible = match self.cut {
+            Some(cut) if cut.at.seq < written.seq => cut.at,
+            _ => written,
+        };
+        let before = self.pending_bytes;
+        while let Some(batch) = self
+            .pending
+            .pop_front_if(|first| first.last_seq() <= visible.seq)
+        {
+            self.pending_bytes -= batch.size() as u64;
+        }
+        self.flushed = visible;
+        before - self.pending_bytes
+    }
+}

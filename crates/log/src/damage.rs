@@ -1,0 +1,95 @@
+//! What can be wrong with bytes that were once durable.
+
+use serde::{Deserialize, Serialize};
+use tetrarch_wire::Seq;
+use thiserror::Error;
+
+/// Why a channel's bytes on this store cannot be trusted. A channel with damage takes no part any
+/// more until it is repaired or rebuilt from another replica; it is never silently shortened.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, Error)]
+pub enum Damage {
+    /// A commit group that was durable is not intact any more, and held records of the channel,
+    /// or may have.
+    #[error(
+        "WAL file {incarnation} is damaged at offset {offset}, in a group that was durable; \
+         repair the channel from another replica"
+    )]
+    WalRot {
+        /// The file.
+        incarnation: u64,
+        /// Where in it.
+        offset: u64,
+    },
+    /// A WAL file is not there.
+    #[error(
+        "WAL file {incarnation} is missing; restore it, or repair the channel from another replica"
+    )]
+    WalMissing {
+        /// The file.
+        incarnation: u64,
+    },
+    /// A segment is not there.
+    #[error(
+        "the segment that begins after seq {after} is missing; repair the channel from another \
+         replica"
+    )]
+    SegmentMissing {
+        /// The last seq before it.
+        after: Seq,
+    },
+    /// A segment is shorter than it was.
+    #[error(
+        "the segment that begins after seq {after} holds {found} of {expected} bytes; repair the \
+         channel from another replica"
+    )]
+    SegmentShort {
+        /// The last seq before it.
+        after: Seq,
+        /// Bytes that were durable.
+        expected: u64,
+        /// Bytes that are there.
+        found: u64,
+    },
+    /// Bytes in a segment are not what was written.
+    #[error(
+        "the segment is damaged after seq {after}, at offset {offset}: {detail}; repair the \
+         channel from another replica"
+    )]
+    SegmentRot {
+        /// The last intact seq before the damage.
+        after: Seq,
+        /// Where in the segment.
+        offset: u64,
+        /// What is wrong with the bytes.
+        detail: String,
+    },
+    /// Both copies of the channel's state are unreadable, and with them its latest vote.
+    #[error(
+        "both copies of the channel's state are unreadable, so its latest vote cannot be proven; \
+         add this node as a new replica"
+    )]
+    StateLost,
+    /// The snapshot of producers is unreadable and the log before it is gone.
+    #[error(
+        "the snapshot of producers is unreadable and the log it was made from is trimmed; repair \
+         the channel from another replica"
+    )]
+    ProducersLost,
+    /// Records of the channel are in the WAL, but not the one that opens it.
+    #[error("the WAL holds records of the channel but not its beginning")]
+    NeverOpened,
+    /// A durable batch does not continue the log before it.
+    #[error(
+        "durable batches are missing after seq {after}; repair the channel from another replica"
+    )]
+    Gap {
+        /// The last seq before the gap.
+        after: Seq,
+    },
+    /// The log does not hold a position that a durable truncation names.
+    #[error("a durable truncation names seq {at}, which the log does not hold")]
+    TruncationUnknown {
+        /// The seq.
+        at: Seq,
+    },
+}

@@ -1,0 +1,484 @@
+//! The files of one channel, as the flusher changes them.
+//!
+//! The order of every change is chosen so that the last checkpoint stays true until the next one:
+//! files only grow behind what it counts; what it counts is cut or removed only after a
+//! checkpoint that does not count it any more is durable.
+
+use std::io::IoSlice;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tetrarch_wire::{Batch, EpochStart, Link, LogPosition, Seq};
+
+use crate::Damage;
+use crate::channel::state::{ChannelState, SegmentRecord};
+use crate::channel::{Channel, Cut, Work};
+use crate::disk::{Disk, DiskError, DiskFile};
+use crate::lsn::Lsn;
+use crate::segment::index::{self, IndexEntry};
+use crate::segment::{Segment, SegmentFault, SegmentHeader, find_end};
+use crate::shared::Shared;
+
+/// Most batches in one write.
+const RUN_BATCHES: usize = 512;
+
+/// Why the segments could not be written.
+#[derive(Debug)]
+pub(crate) enum WriteFault {
+    /// They do not hold what they should.
+    Damage(Damage),
+    /// The disk refuses.
+    Disk(DiskError),
+}
+
+impl From<DiskError> for WriteFault {
+    fn from(error: DiskError) -> Self {
+        Self::Disk(error)
+    }
+}
+
+/// What the flusher knows about a channel's files.
+#[derive(Debug)]
+pub(crate) struct ChannelFiles {
+    /// The channel's directory exists.
+    exists: bool,
+    /// Of the two copies of the channel's state.
+    generation: u64,
+    /// End of what the segments hold.
+    written: LogPosition,
+    unsynced_bytes: u64,
+    /// The last checkpoint.
+    kept: Option<ChannelState>,
+    /// Names in the channel's directory are not durable yet.
+    new_names: bool,
+    /// The name of the channel's directory is not durable yet.
+    new_directory: bool,
+}
+
+impl ChannelFiles {
+    /// Of a channel that has none yet.
+    pub(crate) fn new(origin: LogPosition) -> Self {
+        Self {
+            exists: false,
+            generation: 0,
+            written: origin,
+            unsynced_bytes: 0,
+            kept: None,
+            new_names: false,
+            new_directory: false,
+        }
+    }
+
+    /// Of a channel that was checkpointed.
+    pub(crate) fn recovered(generation: u64, state: ChannelState) -> Self {
+        Self {
+            exists: true,
+            generation,
+            written: state.tail(),
+            kept: Some(state),
+            ..Self::new(LogPosition::origin(Link::from_bytes([0; 16])))
+        }
+    }
+
+    pub(crate) fn written(&self) -> LogPosition {
+        self.written
+    }
+
+    pub(crate) fn unsynced_bytes(&self) -> u64 {
+        self.unsynced_bytes
+    }
+
+    pub(crate) fn mark_synced(&mut self) {
+        self.unsynced_bytes = 0;
+    }
+
+    pub(crate) fn take_new_directory(&mut self) -> bool {
+        std::mem::take(&mut self.new_directory)
+    }
+
+    /// The segment that is written to.
+    pub(crate) fn active_path<D: Disk>(
+        &self,
+        shared: &Shared<D>,
+        channel: &Channel,
+    ) -> Option<PathBuf> {
+        let base = channel.view().segments.last().map(Segment::base)?;
+        Some(shared.layout.segment(channel.uid, base))
+    }
+
+    /// Makes the segments follow the work: cuts what a truncation removed, then appends.
+    pub(crate) fn write<D: Disk>(
+        &mut self,
+        shared: &Shared<D>,
+        channel: &Channel,
+        work: &Work,
+    ) -> Result<u64, WriteFault> {
+        self.create_directory(shared, channel)?;
+        if let Some(cut) = work.cut.filter(|cut| cut.at.seq < self.written.seq) {
+            self.cut(shared, channel, work, cut)?;
+        }
+        let written = self.written.seq;
+        let held = work
+            .batches
+            .partition_point(|batch| batch.last_seq() <= written);
+        Ok(self.append(shared, channel, &work.batches[held..])?)
+    }
+
+    /// Keeps the channel's state twice. The segments are synced.
+    pub(crate) fn keep<D: Disk>(
+        &mut self,
+        shared: &Shared<D>,
+        channel: &Channel,
+        work: &Work,
+    ) -> Result<(), DiskError> {
+        let view = channel.view();
+        let (log_start, halted) = (view.log_start, view.halted.clone());
+        let segments = view.segments.clone();
+        drop(view);
+        let mut state = state_of(channel, work, work.lsn, log_start, &segments);
+        state.halted = halted;
+        self.save(shared, channel, state)
+    }
+
+    /// Removes the whole segments that a trim lets go. Needs no room and nothing that waits in
+    /// memory: it starts from the last checkpoint.
+    pub(crate) fn trim<D: Disk>(
+        &mut self,
+        shared: &Shared<D>,
+        channel: &Channel,
+    ) -> Result<(), DiskError> {
+        let upto = channel.view().trim_upto;
+        let Some(mut state) = self.kept.clone() else {
+            return Ok(());
+        };
+        let trimmed = trimmable(&state.segments, upto);
+        let Some(last) = trimmed.checked_sub(1) else {
+            return Ok(());
+        };
+        let log_start = state.segments[last].end;
+        state.segments.drain(..trimmed);
+        state.log_start = log_start;
+        state.trim_upto = state.trim_upto.max(upto);
+        prune_epochs(&mut state.epochs, log_start.seq);
+        self.save(shared, channel, state)?;
+        let mut view = channel.view();
+        let gone: Vec<Segment> = view.segments.drain(..trimmed).collect();
+        view.log_start = log_start;
+        view.generation += 1;
+        prune_epochs(&mut view.epochs, log_start.seq);
+        drop(view);
+        remove_segments(shared, channel, &gone)
+    }
+
+    /// Moves the channel's directory out of the way.
+    pub(crate) fn delete<D: Disk>(
+        &mut self,
+        shared: &Shared<D>,
+        channel: &Channel,
+        lsn: Lsn,
+    ) -> Result<(), DiskError> {
+        let dir = shared.layout.channel_dir(channel.uid);
+        shared.files.close_below(&dir);
+        if shared.disk.exists(&dir)? {
+            let target = shared.layout.deleted_channel(channel.uid, lsn);
+            shared.disk.rename(&dir, &target)?;
+        }
+        // The new name first: until the old one is gone, the next start deletes once more.
+        shared.disk.sync_dir(&shared.layout.deleted_dir())?;
+        shared.disk.sync_dir(&shared.layout.channels_dir())?;
+        self.exists = false;
+        Ok(())
+    }
+
+    fn create_directory<D: Disk>(
+        &mut self,
+        shared: &Shared<D>,
+        channel: &Channel,
+    ) -> Result<(), DiskError> {
+        if !self.exists {
+            let dir = shared.layout.channel_dir(channel.uid);
+            shared.disk.create_dir(&dir)?;
+            self.exists = true;
+            self.new_directory = true;
+        }
+        Ok(())
+    }
+
+    fn save<D: Disk>(
+        &mut self,
+        shared: &Shared<D>,
+        channel: &Channel,
+        state: ChannelState,
+    ) -> Result<(), DiskError> {
+        let dir = shared.layout.channel_dir(channel.uid);
+        if self.new_names {
+            shared.disk.sync_dir(&dir)?;
+            self.new_names = false;
+        }
+        let first = self.generation == 0;
+        self.generation += 1;
+        state.save(&*shared.disk, &shared.layout, channel.uid, self.generation)?;
+        if first {
+            shared.disk.sync_dir(&dir)?;
+        }
+        self.kept = Some(state);
+        Ok(())
+    }
+
+    /// Cuts the segments to where a truncation says.
+    fn cut<D: Disk>(
+        &mut self,
+        shared: &Shared<D>,
+        channel: &Channel,
+        work: &Work,
+        cut: Cut,
+    ) -> Result<(), WriteFault> {
+        let segments = channel.view().segments.clone();
+        let kept = segments.partition_point(|segment| segment.record.previous.seq < cut.at.seq);
+        let (keep, gone) = segments.split_at(kept);
+        let mut keep = keep.to_vec();
+        if let Some(last) = keep.last_mut() {
+            last.record.len = end_of(shared, channel, last, cut.at)?;
+            last.record.end = cut.at;
+            last.index.cut(last.record.len);
+            let path = shared.layout.segment(channel.uid, last.base());
+            // What the checkpoint is about to count must be durable.
+            shared.files.get(&*shared.disk, &path)?.sync_data()?;
+        }
+        let log_start = channel.view().log_start;
+        let mut state = state_of(channel, work, cut.lsn, log_start, &keep);
+        state.epochs.retain(|epoch| epoch.start <= cut.at.seq);
+        self.save(shared, channel, state)?;
+        let len = keep.last().map(|last| (last.base(), last.record.len));
+        let mut view = channel.view();
+        view.segments = keep;
+        view.generation += 1;
+        drop(view);
+        self.written = cut.at;
+        self.unsynced_bytes = 0;
+        if let Some((base, len)) = len {
+            let path = shared.layout.segment(channel.uid, base);
+            shared.files.get(&*shared.disk, &path)?.truncate(len)?;
+            // The index that was kept when this segment was sealed is not its index any more.
+            remove_if_there(&*shared.disk, &path.with_extension("idx"))?;
+            self.unsynced_bytes = 1;
+        }
+        Ok(remove_segments(shared, channel, gone)?)
+    }
+
+    fn append<D: Disk>(
+        &mut self,
+        shared: &Shared<D>,
+        channel: &Channel,
+        batches: &[Batch],
+    ) -> Result<u64, DiskError> {
+        let mut rest = batches;
+        let mut total = 0;
+        while let Some(first) = rest.first() {
+            let segment = self.segment_for(shared, channel, first)?;
+            let run = fitting(&segment, rest, &shared.options);
+            let (now, later) = rest.split_at(run);
+            total += self.append_run(shared, channel, &segment, now)?;
+            rest = later;
+        }
+        Ok(total)
+    }
+
+    /// The segment that `batch` goes to; a new one if the last is full or too old.
+    fn segment_for<D: Disk>(
+        &mut self,
+        shared: &Shared<D>,
+        channel: &Channel,
+        batch: &Batch,
+    ) -> Result<Segment, DiskError> {
+        let last = channel.view().segments.last().cloned();
+        if let Some(last) = last {
+            if last.is_empty() || fitting(&last, std::slice::from_ref(batch), &shared.options) > 0 {
+                return Ok(last);
+            }
+            self.seal(shared, channel, &last)?;
+        }
+        self.begin_segment(shared, channel)
+    }
+
+    fn begin_segment<D: Disk>(
+        &mut self,
+        shared: &Shared<D>,
+        channel: &Channel,
+    ) -> Result<Segment, DiskError> {
+        let segment = Segment::new(self.written);
+        let path = shared.layout.segment(channel.uid, segment.base());
+        let file = create_afresh(&*shared.disk, &path)?;
+        let header = SegmentHeader {
+            store: shared.store,
+            channel: channel.uid,
+            previous: self.written,
+        };
+        file.write_at(&[IoSlice::new(&header.encode())], 0)?;
+        self.new_names = true;
+        self.unsynced_bytes += SegmentHeader::LEN as u64;
+        shared.files.insert(path, Arc::new(file));
+        channel.view().segments.push(segment.clone());
+        Ok(segment)
+    }
+
+    /// No more is written to the segment: sync it, and keep its index beside it.
+    fn seal<D: Disk>(
+        &mut self,
+        shared: &Shared<D>,
+        channel: &Channel,
+        segment: &Segment,
+    ) -> Result<(), DiskError> {
+        let path = shared.layout.segment(channel.uid, segment.base());
+        shared.files.get(&*shared.disk, &path)?.sync_data()?;
+        self.unsynced_bytes = 0;
+        let path = shared.layout.index(channel.uid, segment.base());
+        index::save(&*shared.disk, &path, segment)
+    }
+
+    fn append_run<D: Disk>(
+        &mut self,
+        shared: &Shared<D>,
+        channel: &Channel,
+        segment: &Segment,
+        batches: &[Batch],
+    ) -> Result<u64, DiskError> {
+        let path = shared.layout.segment(channel.uid, segment.base());
+        let file = shared.files.get(&*shared.disk, &path)?;
+        let parts: Vec<IoSlice<'_>> = batches
+            .iter()
+            .flat_map(Batch::chunks)
+            .map(|chunk| IoSlice::new(chunk))
+            .collect();
+        file.write_at(&parts, segment.record.len)?;
+        let mut record = segment.record;
+        for batch in batches {
+            let place = IndexEntry {
+                previous: record.end,
+                offset: record.len,
+            };
+            segment
+                .index
+                .offer(place, shared.options.index_interval_bytes);
+            if record.end == record.previous {
+                record.first_ms = batch.header().ts_ms;
+            }
+            record.last_ms = record.last_ms.max(batch.header().ts_ms);
+            record.end = batch.position();
+            record.len += batch.size() as u64;
+        }
+        let bytes = record.len - segment.record.len;
+        if let Some(last) = channel.view().segments.last_mut() {
+            last.record = record;
+        }
+        self.written = record.end;
+        self.unsynced_bytes += bytes;
+        Ok(bytes)
+    }
+}
+
+/// How many of `batches` the segment still takes.
+fn fitting(segment: &Segment, batches: &[Batch], options: &crate::StoreOptions) -> usize {
+    let mut len = segment.record.len;
+    let mut first_ms = (!segment.is_empty()).then_some(segment.record.first_ms);
+    let mut run = 0;
+    for batch in batches.iter().take(RUN_BATCHES) {
+        len += batch.size() as u64;
+        let ts_ms = batch.header().ts_ms;
+        let age = ts_ms.saturating_sub(first_ms.unwrap_or(ts_ms));
+        let full = len > options.segment_bytes || age > options.segment_max_age_ms;
+        if full && first_ms.is_some() {
+            break;
+        }
+        first_ms.get_or_insert(ts_ms);
+        run += 1;
+    }
+    run
+}
+
+/// How many whole segments end at or before `upto`. The one that is written to stays.
+fn trimmable(segments: &[SegmentRecord], upto: Seq) -> usize {
+    let sealed = segments.len().saturating_sub(1);
+    segments[..sealed].partition_point(|segment| segment.end.seq <= upto)
+}
+
+/// Forgets epochs that began before the one in force where the log begins.
+fn prune_epochs(epochs: &mut Vec<EpochStart>, log_start: Seq) {
+    if let Some(in_force) = epochs.iter().rposition(|epoch| epoch.start <= log_start) {
+        epochs.drain(..in_force);
+    }
+}
+
+fn state_of(
+    channel: &Channel,
+    work: &Work,
+    applied: Lsn,
+    log_start: LogPosition,
+    segments: &[Segment],
+) -> ChannelState {
+    let mut epochs = work.epochs.clone();
+    prune_epochs(&mut epochs, log_start.seq);
+    ChannelState {
+        name: channel.name.clone(),
+        genesis: channel.genesis.clone(),
+        hard_state: work.hard_state,
+        commit_hint: work.commit_hint,
+        trim_upto: work.trim_upto,
+        log_start,
+        epochs,
+        segments: segments.iter().map(|segment| segment.record).collect(),
+        applied,
+        halted: work.halted.clone(),
+    }
+}
+
+/// Where in its segment the log ends that ends at `at`. The writer has checked that it is there;
+/// if it is not any more, the segment has rotted meanwhile.
+fn end_of<D: Disk>(
+    shared: &Shared<D>,
+    channel: &Channel,
+    segment: &Segment,
+    at: LogPosition,
+) -> Result<u64, WriteFault> {
+    let path = shared.layout.segment(channel.uid, segment.base());
+    let file = shared.files.get(&*shared.disk, &path)?;
+    match find_end(segment, &*file, at) {
+        Ok(Some(offset)) => Ok(offset),
+        Ok(None) => Err(WriteFault::Damage(Damage::TruncationUnknown { at: at.seq })),
+        Err(SegmentFault::Damage(damage)) => Err(WriteFault::Damage(damage)),
+        Err(SegmentFault::Disk(error)) => Err(WriteFault::Disk(error)),
+    }
+}
+
+fn remove_segments<D: Disk>(
+    shared: &Shared<D>,
+    channel: &Channel,
+    segments: &[Segment],
+) -> Result<(), DiskError> {
+    for segment in segments {
+        let path = shared.layout.segment(channel.uid, segment.base());
+        shared.files.close(&path);
+        remove_if_there(&*shared.disk, &path)?;
+        let index = shared.layout.index(channel.uid, segment.base());
+        remove_if_there(&*shared.disk, &index)?;
+    }
+    if segments.is_empty() {
+        return Ok(());
+    }
+    shared
+        .disk
+        .sync_dir(&shared.layout.channel_dir(channel.uid))
+}
+
+fn remove_if_there<D: Disk>(disk: &D, path: &Path) -> Result<(), DiskError> {
+    match disk.remove(path) {
+        Err(error) if error.is_missing() => Ok(()),
+        other => other,
+    }
+}
+
+/// Creates a file; one that an earlier attempt left behind goes.
+fn create_afresh<D: Disk>(disk: &D, path: &Path) -> Result<D::File, DiskError> {
+    remove_if_there(disk, path)?;
+    disk.create(path)
+}

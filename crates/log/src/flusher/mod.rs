@@ -1,0 +1,345 @@
+//! The flusher: copies what is durable in the WAL to the files of each channel, so that memory is
+//! given back and WAL files can be written again. Runs beside the writer, on a thread of its own.
+//!
+//! Batches are written to segments as soon as enough of them wait; that alone is not durable and
+//! need not be, because the WAL still holds them. A channel is *checkpointed* (segments synced,
+//! state kept twice) when the oldest full WAL file holds records that its checkpoint lacks, or
+//! when it waits for a trim or its end. A WAL file is used again only when no checkpoint lacks
+//! any record of it.
+
+mod files;
+mod producers;
+mod recycle;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tetrarch_wire::ChannelUid;
+
+use crate::LogError;
+use crate::channel::{Channel, Work};
+use crate::disk::{Disk, DiskError, DiskFile};
+use crate::lsn::Lsn;
+use crate::shared::Shared;
+use crate::store::meta::MetaSlot;
+pub(crate) use files::ChannelFiles;
+use files::WriteFault;
+pub(crate) use producers::load as load_producers;
+
+/// Carries what is durable in the WAL over to the channels' own files.
+#[derive(Debug)]
+pub struct Flusher<D: Disk> {
+    shared: Arc<Shared<D>>,
+    meta: MetaSlot,
+    wal_file_bytes: u64,
+    /// Segments written to but not synced. They stay open, because closing a file may lose the
+    /// news that writing it back has failed.
+    unsynced: BTreeMap<ChannelUid, Arc<D::File>>,
+    /// Channels whose checkpoint is done but for the name of their directory.
+    checkpointed: Vec<(Arc<Channel>, Lsn)>,
+    new_directories: bool,
+}
+
+/// What one call did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FlushProgress {
+    /// Bytes copied to segments.
+    pub written_bytes: u64,
+    /// Channels checkpointed.
+    pub checkpointed: usize,
+    /// WAL files that can be written again.
+    pub recycled: usize,
+    /// Bytes of batches that still only the WAL and memory hold.
+    pub pending_bytes: u64,
+    /// Whether there is more to do right away.
+    pub more: bool,
+}
+
+impl<D: Disk> Flusher<D> {
+    pub(crate) fn new(shared: Arc<Shared<D>>, meta: MetaSlot, wal_file_bytes: u64) -> Self {
+        Self {
+            shared,
+            meta,
+            wal_file_bytes,
+            unsynced: BTreeMap::new(),
+            checkpointed: Vec::new(),
+            new_directories: false,
+        }
+    }
+
+    /// Does what is due, and stops after about `budget` bytes of segments.
+    ///
+    /// # Errors
+    /// If the disk refuses. What was not done is done by a later call, unless the error is fatal.
+    pub fn flush(&mut self, budget: u64) -> Result<FlushProgress, LogError> {
+        self.shared.check_poison()?;
+        let mut progress = FlushProgress::default();
+        let result = self.flush_due(budget, &mut progress);
+        self.finish(result, progress)
+    }
+
+    /// Does everything: afterwards every channel's files hold all that is durable and the next
+    /// start has nothing to replay. For an orderly stop.
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn flush_all(&mut self) -> Result<FlushProgress, LogError> {
+        self.shared.check_poison()?;
+        let mut progress = FlushProgress::default();
+        let result = self
+            .checkpoint_dirty(Lsn::new(u64::MAX), u64::MAX, &mut progress)
+            .and_then(|()| self.recycle_wal(&mut progress));
+        self.finish(result, progress)
+    }
+
+    /// Waits until there is something to do, for at most `timeout`.
+    #[must_use]
+    pub fn wait_for_work(&self, timeout: Duration) -> bool {
+        let shared = &self.shared;
+        shared.wait(timeout, || shared.poisoned().is_some() || self.has_work())
+    }
+
+    /// Removes the files of deleted channels for good, and says of how many.
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn purge_deleted(&mut self) -> Result<usize, LogError> {
+        self.shared.check_poison()?;
+        let dir = self.shared.layout.deleted_dir();
+        let names = self.shared.disk.list(&dir)?;
+        for name in &names {
+            self.shared.disk.remove_tree(&dir.join(name))?;
+        }
+        if !names.is_empty() {
+            self.synced(self.shared.disk.sync_dir(&dir))?;
+        }
+        Ok(names.len())
+    }
+
+    fn has_work(&self) -> bool {
+        let shared = &self.shared;
+        let (full, ready) = shared.wal.counts();
+        let wants_file = ready == 0 && full + 1 < shared.options.wal_files_max;
+        full > 0
+            || wants_file
+            || shared.has_urgent()
+            || shared.pending_bytes() >= shared.options.flush_trigger_bytes
+    }
+
+    /// What gives room back comes first: it must work when nothing else does.
+    fn flush_due(&mut self, budget: u64, progress: &mut FlushProgress) -> Result<(), LogError> {
+        self.recycle_wal(progress)?;
+        self.serve_urgent(progress)?;
+        self.write_out_pending(budget, progress)?;
+        if let Some(full) = self.shared.wal.oldest_full() {
+            self.checkpoint_dirty(full.last_lsn, budget, progress)?;
+        }
+        self.retire()?;
+        self.recycle_wal(progress)?;
+        self.make_ready()
+    }
+
+    /// Trims what waits for it and removes what was deleted.
+    fn serve_urgent(&mut self, progress: &mut FlushProgress) -> Result<(), LogError> {
+        let mut waiting = self.shared.take_urgent().into_iter();
+        while let Some(channel) = waiting.next() {
+            let served = if channel.view().deleted {
+                self.checkpoint(&channel, progress)
+            } else {
+                let trimmed = channel.files().trim(&self.shared, &channel);
+                self.synced(trimmed)
+            };
+            if served.is_err() {
+                self.shared.hurry(&channel);
+                waiting.for_each(|channel| self.shared.hurry(&channel));
+                return served;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives memory back: writes to segments until only half of what triggers it is left.
+    pub(crate) fn write_out_pending(
+        &mut self,
+        budget: u64,
+        progress: &mut FlushProgress,
+    ) -> Result<(), LogError> {
+        let trigger = self.shared.options.flush_trigger_bytes;
+        if self.shared.pending_bytes() < trigger {
+            return Ok(());
+        }
+        for channel in self.shared.dirty_upto(Lsn::new(u64::MAX)) {
+            if self.shared.pending_bytes() <= trigger / 2 || progress.written_bytes >= budget {
+                break;
+            }
+            if channel.view().pending_bytes() > 0 {
+                self.write_out(&channel, progress)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Checkpoints every channel whose checkpoint lacks a record up to `upto`.
+    fn checkpoint_dirty(
+        &mut self,
+        upto: Lsn,
+        budget: u64,
+        progress: &mut FlushProgress,
+    ) -> Result<(), LogError> {
+        for channel in self.shared.dirty_upto(upto) {
+            if progress.written_bytes >= budget {
+                break;
+            }
+            self.checkpoint(&channel, progress)?;
+        }
+        self.retire()
+    }
+
+    /// Copies what waits in memory to the channel's segments.
+    fn write_out(
+        &mut self,
+        channel: &Arc<Channel>,
+        progress: &mut FlushProgress,
+    ) -> Result<(), LogError> {
+        let shared = Arc::clone(&self.shared);
+        let mut files = channel.files();
+        let work = channel.view().take_work();
+        if work.deleted {
+            return Ok(());
+        }
+        progress.written_bytes += self.write_segments(channel, &mut files, &work)?;
+        let released = channel.view().written(files.written());
+        shared.sub_pending(released);
+        self.note_unsynced(channel, &files)?;
+        if files.unsynced_bytes() >= shared.options.segment_sync_bytes {
+            self.sync_segment(channel, &mut files)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the channel's files hold everything durable that it has, durably.
+    pub(crate) fn checkpoint(
+        &mut self,
+        channel: &Arc<Channel>,
+        progress: &mut FlushProgress,
+    ) -> Result<(), LogError> {
+        let shared = Arc::clone(&self.shared);
+        let mut files = channel.files();
+        let work = channel.view().take_work();
+        let lsn = work.lsn;
+        if work.deleted {
+            self.unsynced.remove(&channel.uid);
+            self.synced(files.delete(&shared, channel, lsn))?;
+        } else {
+            progress.written_bytes += self.write_segments(channel, &mut files, &work)?;
+            let released = channel.view().written(files.written());
+            shared.sub_pending(released);
+            self.note_unsynced(channel, &files)?;
+            self.sync_segment(channel, &mut files)?;
+            self.synced(files.keep(&shared, channel, &work))?;
+            self.synced(files.trim(&shared, channel))?;
+        }
+        self.new_directories |= files.take_new_directory();
+        self.checkpointed.push((Arc::clone(channel), lsn));
+        progress.checkpointed += 1;
+        Ok(())
+    }
+
+    /// Makes the segments follow the work. A channel whose segments turn out to be damaged is
+    /// halted; the others go on.
+    fn write_segments(
+        &self,
+        channel: &Arc<Channel>,
+        files: &mut ChannelFiles,
+        work: &Work,
+    ) -> Result<u64, LogError> {
+        match files.write(&self.shared, channel, work) {
+            Ok(written) => Ok(written),
+            Err(WriteFault::Damage(damage)) => {
+                let dropped = channel.view().halt(damage);
+                self.shared.sub_pending(dropped);
+                Ok(0)
+            }
+            Err(WriteFault::Disk(error)) => {
+                channel.view().give_back(work.cut);
+                Err(self.shared.poison_if_fatal(error))
+            }
+        }
+    }
+
+    /// Checkpoints count once the names of new channels are durable too; one sync does for all.
+    pub(crate) fn retire(&mut self) -> Result<(), LogError> {
+        if self.new_directories {
+            let dir = self.shared.layout.channels_dir();
+            self.synced(self.shared.disk.sync_dir(&dir))?;
+            self.new_directories = false;
+        }
+        for (channel, lsn) in std::mem::take(&mut self.checkpointed) {
+            let mut view = channel.view();
+            let Some(since) = view.dirty_since else {
+                continue;
+            };
+            let now = (view.last_lsn > lsn).then(|| lsn.next());
+            view.dirty_since = now;
+            self.shared.mark_clean(since, now);
+        }
+        Ok(())
+    }
+
+    /// Keeps the file of an unsynced segment open; if there are too many, one is synced.
+    fn note_unsynced(
+        &mut self,
+        channel: &Arc<Channel>,
+        files: &ChannelFiles,
+    ) -> Result<(), LogError> {
+        if files.unsynced_bytes() == 0 {
+            self.unsynced.remove(&channel.uid);
+            return Ok(());
+        }
+        if let Some(path) = files.active_path(&self.shared, channel) {
+            let file = self.shared.files.get(&*self.shared.disk, &path);
+            let file = file.map_err(|error| self.shared.poison_if_fatal(error))?;
+            self.unsynced.insert(channel.uid, file);
+        }
+        while self.unsynced.len() > self.shared.options.open_files_max {
+            if let Some((uid, file)) = self.unsynced.pop_first() {
+                self.synced(file.sync_data())?;
+                if uid == channel.uid {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn sync_segment(
+        &mut self,
+        channel: &Arc<Channel>,
+        files: &mut ChannelFiles,
+    ) -> Result<(), LogError> {
+        if let Some(file) = self.unsynced.remove(&channel.uid) {
+            self.synced(file.sync_data())?;
+        }
+        files.mark_synced();
+        Ok(())
+    }
+
+    /// A failed sync is the end of the store for this process (protocol §11.1); any other fatal
+    /// error too.
+    fn synced(&self, result: Result<(), DiskError>) -> Result<(), LogError> {
+        result.map_err(|error| self.shared.poison_if_fatal(error))
+    }
+
+    fn finish(
+        &self,
+        result: Result<(), LogError>,
+        mut progress: FlushProgress,
+    ) -> Result<FlushProgress, LogError> {
+        result?;
+        progress.pending_bytes = self.shared.pending_bytes();
+        progress.more = self.has_work();
+        self.shared.announce();
+        Ok(progress)
+    }
+}

@@ -1,0 +1,127 @@
+//! Loading the checkpoints of all channels, and making their files agree with them.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tetrarch_wire::{ChannelUid, LogPosition};
+
+use super::Lost;
+use crate::Damage;
+use crate::channel::state::{ChannelState, SegmentRecord};
+use crate::channel::{Channel, View};
+use crate::disk::{Disk, DiskError, DiskFile};
+use crate::flusher::ChannelFiles;
+use crate::segment::Segment;
+use crate::shared::Shared;
+use crate::store::layout::{UNFINISHED, segment_base};
+
+/// Loads every channel that has a directory. Those whose state cannot be read are returned.
+pub(super) fn load<D: Disk>(shared: &Arc<Shared<D>>) -> Result<Lost, DiskError> {
+    let mut lost = Lost::new();
+    for name in shared.disk.list(&shared.layout.channels_dir())? {
+        let Some(uid) = name.to_str().and_then(ChannelUid::parse) else {
+            continue;
+        };
+        match ChannelState::load(&*shared.disk, &shared.layout, uid)? {
+            Some((generation, state)) => {
+                let channel = restore(shared, uid, generation, state)?;
+                shared.add_channel(Arc::new(channel));
+            }
+            // It may have died being born: then its beginning is in the WAL.
+            None => {
+                lost.insert(uid, Damage::StateLost);
+            }
+        }
+    }
+    Ok(lost)
+}
+
+fn restore<D: Disk>(
+    shared: &Shared<D>,
+    uid: ChannelUid,
+    generation: u64,
+    state: ChannelState,
+) -> Result<Channel, DiskError> {
+    remove_strays(shared, uid, &state)?;
+    let mut halted = state.halted.clone();
+    for record in &state.segments {
+        let found = check_segment(shared, uid, record)?;
+        halted = halted.or(found);
+    }
+    let tail = state.tail();
+    let mut view = View::new(LogPosition::origin(state.genesis.genesis_link()));
+    view.hard_state = state.hard_state;
+    view.commit_hint = state.commit_hint;
+    view.trim_upto = state.trim_upto;
+    view.halted = halted;
+    view.log_start = state.log_start;
+    view.tail = tail;
+    view.flushed = tail;
+    view.epochs.clone_from(&state.epochs);
+    view.segments = state.segments.iter().copied().map(Segment::of).collect();
+    view.last_lsn = state.applied;
+    let (name, genesis) = (state.name.clone(), state.genesis.clone());
+    let files = ChannelFiles::recovered(generation, state);
+    Ok(Channel::new(uid, name, genesis, view, files))
+}
+
+/// Removes what no checkpoint counts: the WAL has it, if it was durable at all.
+fn remove_strays<D: Disk>(
+    shared: &Shared<D>,
+    uid: ChannelUid,
+    state: &ChannelState,
+) -> Result<(), DiskError> {
+    let dir = shared.layout.channel_dir(uid);
+    let mut removed = false;
+    for name in shared.disk.list(&dir)? {
+        let counted = |base| {
+            state
+                .segments
+                .iter()
+                .any(|record| record.previous.seq.next() == base)
+        };
+        let stray_segment =
+            segment_base(&name.with_extension("log")).is_some_and(|base| !counted(base));
+        let unfinished = name.extension().is_some_and(|end| end == UNFINISHED);
+        if stray_segment || unfinished {
+            shared.disk.remove(&dir.join(&name))?;
+            removed = true;
+        }
+    }
+    if removed {
+        shared.disk.sync_dir(&dir)?;
+    }
+    Ok(())
+}
+
+/// A segment must hold what the checkpoint counts. What it holds beyond that is cut off.
+fn check_segment<D: Disk>(
+    shared: &Shared<D>,
+    uid: ChannelUid,
+    record: &SegmentRecord,
+) -> Result<Option<Damage>, DiskError> {
+    let after = record.previous.seq;
+    let path = shared.layout.segment(uid, after.next());
+    let file = match shared.disk.open(&path) {
+        Err(error) if error.is_missing() => return Ok(Some(Damage::SegmentMissing { after })),
+        other => other?,
+    };
+    let found = file.len()?;
+    if found > record.len {
+        file.truncate(record.len)?;
+        forget_index(shared, &path)?;
+    }
+    Ok((found < record.len).then_some(Damage::SegmentShort {
+        after,
+        expected: record.len,
+        found,
+    }))
+}
+
+/// An index that was kept when the segment held more is not its index any more.
+fn forget_index<D: Disk>(shared: &Shared<D>, segment: &Path) -> Result<(), DiskError> {
+    match shared.disk.remove(&segment.with_extension("idx")) {
+        Err(error) if error.is_missing() => Ok(()),
+        other => other,
+    }
+}

@@ -1,0 +1,61 @@
+//! From what a stop left behind to a store that serves.
+//!
+//! The channels' checkpoints are loaded; the groups that the last serving boot wrote are read
+//! back, judged, and every record that no checkpoint holds is committed once more, to WAL files
+//! of this boot: what the page cache says after an unclean stop is not believed until it was
+//! written and synced again (protocol §11.2). Records keep their numbers, so that doing this twice
+//! is the same as doing it once. Only then does this boot count.
+
+mod channels;
+mod judge;
+mod replay;
+mod salvage;
+mod wal_files;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tetrarch_wire::ChannelUid;
+
+use crate::disk::Disk;
+use crate::flusher::Flusher;
+use crate::shared::Shared;
+use crate::wal::group::WalSeed;
+use crate::writer::Writer;
+use crate::{Damage, LogError};
+use replay::Replay;
+use wal_files::Inventory;
+
+/// Channels of which not even the state can be read.
+pub(crate) type Lost = BTreeMap<ChannelUid, Damage>;
+
+/// Recovers the store; `flusher` holds its state with this boot's number in it already.
+pub(crate) fn recover<D: Disk>(
+    shared: &Arc<Shared<D>>,
+    flusher: &mut Flusher<D>,
+    wal_file_bytes: u64,
+) -> Result<(Writer<D>, Lost), LogError> {
+    let mut lost = channels::load(shared)?;
+    let meta = flusher.meta_mut().meta.clone();
+    let seed = WalSeed::of(meta.identity.store);
+    let mut inventory = Inventory::take(shared, &meta, seed, wal_file_bytes)?;
+    let missing = inventory.missing();
+    let steps = judge::judge(inventory.scanned());
+    let current = inventory.first_file(flusher)?;
+    let first_new = current.incarnation;
+    let mut writer = Writer::new(Arc::clone(shared), seed, meta.boot, current);
+    for channel in shared.channels() {
+        writer.adopt(&channel);
+    }
+    inventory.offer_ready(flusher)?;
+    let mut replay = Replay::new(shared, &mut writer, flusher, &mut lost, wal_file_bytes);
+    if let Some(incarnation) = missing {
+        replay.halt_all(&Damage::WalMissing { incarnation });
+    }
+    let rotten = replay.run(&inventory, &steps, seed)?;
+    flusher.meta_mut().meta.served_boot = meta.boot;
+    flusher.meta_mut().meta.wal_floor = first_new;
+    flusher.save_meta()?;
+    inventory.retire(flusher, first_new, &rotten)?;
+    Ok((writer, lost))
+}

@@ -1,0 +1,164 @@
+//! Reading batches out of a segment. Every checksum and every link is checked on every read.
+
+use bytes::Bytes;
+use tetrarch_wire::{Batch, BatchHeader, DecodeError, LogPosition, Seq, limits};
+
+use super::Segment;
+use super::index::IndexEntry;
+use crate::Damage;
+use crate::disk::{DiskError, DiskFile, Failure};
+
+/// Least and most that is read at once.
+const WINDOW_MIN: usize = 64 * 1024;
+const WINDOW_MAX: usize = 4 * 1024 * 1024;
+
+/// What to read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Range {
+    /// A seq of the first batch.
+    pub(crate) from: Seq,
+    /// Nothing after this seq.
+    pub(crate) upto: Seq,
+    /// Most bytes; one batch is always read.
+    pub(crate) max_bytes: usize,
+    /// Bytes between places that the index remembers.
+    pub(crate) interval: u64,
+}
+
+/// Why a read failed.
+#[derive(Debug)]
+pub(crate) enum SegmentFault {
+    /// The bytes are not what was written.
+    Damage(Damage),
+    /// The disk refuses, for now or for good.
+    Disk(DiskError),
+}
+
+/// Walks over the batches of a segment from a known place on.
+struct Walk<'a, F> {
+    segment: &'a Segment,
+    file: &'a F,
+    place: IndexEntry,
+    window: Bytes,
+    window_size: usize,
+}
+
+/// Reads whole batches, beginning with the one that holds `range.from`.
+pub(crate) fn read_batches<F: DiskFile>(
+    segment: &Segment,
+    file: &F,
+    range: Range,
+) -> Result<Vec<Batch>, SegmentFault> {
+    let window = range.max_bytes.saturating_add(WINDOW_MIN);
+    let mut walk = Walk::start(segment, file, range.from, window);
+    let mut batches: Vec<Batch> = Vec::new();
+    let mut bytes = 0;
+    while walk.place.previous.seq < range.upto {
+        segment.index.offer(walk.place, range.interval);
+        let Some(batch) = walk.next()? else { break };
+        if batch.last_seq() > range.upto {
+            break;
+        }
+        if batch.last_seq() < range.from {
+            continue;
+        }
+        bytes += batch.size();
+        if bytes > range.max_bytes && !batches.is_empty() {
+            break;
+        }
+        batches.push(batch);
+    }
+    Ok(batches)
+}
+
+/// Where in the file the log ends that ends at `at`; `None` if the segment does not hold that
+/// position.
+pub(crate) fn find_end<F: DiskFile>(
+    segment: &Segment,
+    file: &F,
+    at: LogPosition,
+) -> Result<Option<u64>, SegmentFault> {
+    let mut walk = Walk::start(segment, file, at.seq, WINDOW_MIN);
+    while walk.place.previous.seq < at.seq {
+        if walk.next()?.is_none() {
+            return Ok(None);
+        }
+    }
+    Ok((walk.place.previous == at).then_some(walk.place.offset))
+}
+
+impl<'a, F: DiskFile> Walk<'a, F> {
+    fn start(segment: &'a Segment, file: &'a F, from: Seq, window: usize) -> Self {
+        Self {
+            segment,
+            file,
+            place: segment.index.before(from),
+            window: Bytes::new(),
+            window_size: window.clamp(WINDOW_MIN, WINDOW_MAX),
+        }
+    }
+
+    /// The next batch; `None` at the end of the segment.
+    fn next(&mut self) -> Result<Option<Batch>, SegmentFault> {
+        if self.place.offset >= self.segment.record.len {
+            return Ok(None);
+        }
+        let batch = match Batch::decode(&mut self.window) {
+            Err(DecodeError::Truncated { .. }) => {
+                self.refill()?;
+                Batch::decode(&mut self.window)
+            }
+            other => other,
+        }
+        .map_err(|error| self.rot(error.to_string()))?;
+        if !batch.follows(&self.place.previous) {
+            return Err(self.rot(format!(
+                "the batch at seq {} does not continue the log",
+                batch.base_seq()
+            )));
+        }
+        self.place = IndexEntry {
+            previous: batch.position(),
+            offset: self.place.offset + batch.size() as u64,
+        };
+        Ok(Some(batch))
+    }
+
+    /// Reads from the current place on; at least one batch, if the segment holds one.
+    fn refill(&mut self) -> Result<(), SegmentFault> {
+        let rest = self.segment.record.len - self.place.offset;
+        let rest = usize::try_from(rest).unwrap_or(usize::MAX);
+        self.window = self.fill(rest.min(self.window_size))?;
+        // Most batches are smaller than the window.
+        let whole = BatchHeader::decode(&self.window)
+            .map_or(rest, |header| header.batch_len())
+            .min(rest)
+            .min(limits::MAX_BATCH_BYTES);
+        if self.window.len() < whole {
+            self.window = self.fill(whole)?;
+        }
+        Ok(())
+    }
+
+    fn fill(&self, size: usize) -> Result<Bytes, SegmentFault> {
+        let mut buffer = vec![0; size];
+        match self.file.read_at(&mut buffer, self.place.offset) {
+            Ok(read) => {
+                buffer.truncate(read);
+                Ok(buffer.into())
+            }
+            Err(error) if error.failure == Failure::Corrupt => {
+                Err(self.rot(error.source.to_string()))
+            }
+            Err(error) => Err(SegmentFault::Disk(error)),
+        }
+    }
+
+    fn rot(&self, detail: String) -> SegmentFault {
+        SegmentFault::Damage(Damage::SegmentRot {
+            after: self.place.previous.seq,
+            offset: self.place.offset,
+            detail,
+        })
+    }
+}

@@ -1,0 +1,299 @@
+//! What a group would change, before it is durable. Requests are checked here, one after the
+//! other, each against what those before it leave behind; if the group is not written, the plan
+//! is forgotten.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tetrarch_wire::{Batch, ChannelConfig, ChannelUid, HardState, LogPosition, Seq};
+
+use crate::channel::{Channel, View};
+use crate::disk::Disk;
+use crate::flusher::ChannelFiles;
+use crate::lsn::Lsn;
+use crate::reader;
+use crate::shared::Shared;
+use crate::{Refusal, WriteOp, WriteRequest};
+
+/// What the writer must know about a channel to check a request.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    tail: LogPosition,
+    hard_state: HardState,
+    deleted: bool,
+    /// The lowest truncation of the group that is being planned.
+    truncated: Option<Seq>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    channel: Arc<Channel>,
+    /// As the last durable group left it; `None` if this very group opens it.
+    durable: Option<Known>,
+    planned: Known,
+}
+
+/// A request that will be written.
+#[derive(Debug)]
+pub(super) struct Accepted {
+    pub(super) index: usize,
+    pub(super) first: Lsn,
+    pub(super) channel: Arc<Channel>,
+}
+
+/// The group that is being planned, on top of what is durable.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    channels: HashMap<ChannelUid, Entry>,
+    accepted: Vec<Accepted>,
+    touched: Vec<ChannelUid>,
+}
+
+impl Plan {
+    pub(super) fn begin(&mut self) {
+        self.accepted.clear();
+        self.touched.clear();
+    }
+
+    /// Makes a recovered channel known.
+    pub(super) fn adopt(&mut self, channel: &Arc<Channel>) {
+        let known = Known::of(&channel.view());
+        let entry = Entry {
+            channel: Arc::clone(channel),
+            durable: Some(known),
+            planned: known,
+        };
+        self.channels.insert(channel.uid, entry);
+    }
+
+    pub(super) fn knows(&self, channel: ChannelUid) -> bool {
+        self.channels.contains_key(&channel)
+    }
+
+    /// Checks one request of the group and plans it. A refused one leaves no trace.
+    pub(super) fn accept<D: Disk>(
+        &mut self,
+        shared: &Shared<D>,
+        group: &[WriteRequest],
+        index: usize,
+        first: Lsn,
+    ) -> Result<(), Refusal> {
+        let request = &group[index];
+        let uid = request.channel;
+        let before = self.channels.get(&uid).map(|entry| entry.planned);
+        let planned = self.plan_ops(shared, group, index);
+        match (&planned, before) {
+            (Ok(()), _) if !request.ops.is_empty() => {
+                let channel = Arc::clone(&self.channels[&uid].channel);
+                self.touched.push(uid);
+                self.accepted.push(Accepted {
+                    index,
+                    first,
+                    channel,
+                });
+            }
+            (Err(_), Some(before)) => {
+                if let Some(entry) = self.channels.get_mut(&uid) {
+                    entry.planned = before;
+                }
+            }
+            (Err(_), None) => {
+                self.channels.remove(&uid);
+            }
+            (Ok(()), _) => {}
+        }
+        planned
+    }
+
+    /// The accepted requests, in order.
+    pub(super) fn take_accepted(&mut self) -> Vec<Accepted> {
+        std::mem::take(&mut self.accepted)
+    }
+
+    /// The group is durable.
+    pub(super) fn keep(&mut self) {
+        for uid in self.touched.drain(..) {
+            if let Some(entry) = self.channels.get_mut(&uid) {
+                entry.planned.truncated = None;
+                entry.durable = Some(entry.planned);
+            }
+        }
+    }
+
+    /// The group is not durable.
+    pub(super) fn roll_back(&mut self) {
+        self.accepted.clear();
+        for uid in self.touched.drain(..) {
+            match self.channels.get_mut(&uid) {
+                Some(entry) if entry.durable.is_some() => {
+                    if let Some(durable) = entry.durable {
+                        entry.planned = durable;
+                    }
+                }
+                _ => {
+                    self.channels.remove(&uid);
+                }
+            }
+        }
+    }
+
+    fn plan_ops<D: Disk>(
+        &mut self,
+        shared: &Shared<D>,
+        group: &[WriteRequest],
+        index: usize,
+    ) -> Result<(), Refusal> {
+        let uid = group[index].channel;
+        for op in &group[index].ops {
+            if let WriteOp::Open { name, genesis } = op {
+                self.open(uid, name, genesis)?;
+                continue;
+            }
+            let entry = self.channels.get_mut(&uid).ok_or(Refusal::UnknownChannel)?;
+            if entry.planned.deleted {
+                return Err(Refusal::Deleted);
+            }
+            if let WriteOp::Truncate(at) = op {
+                check_position(shared, entry, &group[..=index], *at)?;
+            }
+            let channel = Arc::clone(&entry.channel);
+            entry.planned.plan(&channel, op)?;
+        }
+        Ok(())
+    }
+
+    fn open(
+        &mut self,
+        uid: ChannelUid,
+        name: &str,
+        genesis: &ChannelConfig,
+    ) -> Result<(), Refusal> {
+        if let Some(entry) = self.channels.get(&uid) {
+            return Err(if entry.planned.deleted {
+                Refusal::Deleted
+            } else {
+                Refusal::AlreadyOpen
+            });
+        }
+        let view = View::new(LogPosition::origin(genesis.genesis_link()));
+        let known = Known::of(&view);
+        let files = ChannelFiles::new(view.tail);
+        let channel = Channel::new(uid, name.to_owned(), genesis.clone(), view, files);
+        let entry = Entry {
+            channel: Arc::new(channel),
+            durable: None,
+            planned: known,
+        };
+        self.channels.insert(uid, entry);
+        Ok(())
+    }
+}
+
+impl Known {
+    fn of(view: &View) -> Self {
+        Self {
+            tail: view.tail,
+            hard_state: view.hard_state,
+            deleted: view.deleted,
+            truncated: None,
+        }
+    }
+
+    fn plan(&mut self, channel: &Channel, op: &WriteOp) -> Result<(), Refusal> {
+        match op {
+            WriteOp::Append(batches) => {
+                refuse_halted(channel)?;
+                self.append(batches)
+            }
+            WriteOp::Truncate(at) => {
+                refuse_halted(channel)?;
+                self.truncated = Some(self.truncated.map_or(at.seq, |low| low.min(at.seq)));
+                self.tail = *at;
+                Ok(())
+            }
+            WriteOp::HardState(next) => {
+                if regresses(&self.hard_state, next) {
+                    return Err(Refusal::HardStateRegressed);
+                }
+                self.hard_state = *next;
+                Ok(())
+            }
+            WriteOp::Trim { upto } => {
+                if channel.is_protected() {
+                    return Err(Refusal::Protected);
+                }
+                if *upto > self.tail.seq {
+                    return Err(Refusal::TrimBeyondTail {
+                        upto: *upto,
+                        tail: self.tail.seq,
+                    });
+                }
+                Ok(())
+            }
+            WriteOp::Delete => {
+                self.deleted = true;
+                Ok(())
+            }
+            WriteOp::CommitHint(_) | WriteOp::Open { .. } => Ok(()),
+        }
+    }
+
+    fn append(&mut self, batches: &[Batch]) -> Result<(), Refusal> {
+        for batch in batches {
+            if !batch.follows(&self.tail) {
+                return Err(Refusal::Discontinuous {
+                    batch: batch.base_seq(),
+                    tail: self.tail,
+                });
+            }
+            self.tail = batch.position();
+        }
+        Ok(())
+    }
+}
+
+fn refuse_halted(channel: &Channel) -> Result<(), Refusal> {
+    match &channel.view().halted {
+        Some(damage) => Err(Refusal::Halted(damage.clone())),
+        None => Ok(()),
+    }
+}
+
+/// An epoch never goes back, and a vote is given once in a term (protocol §3.3).
+fn regresses(before: &HardState, next: &HardState) -> bool {
+    next.epoch_seen < before.epoch_seen
+        || (next.epoch_seen.n == before.epoch_seen.n
+            && before.voted_for.is_some()
+            && next.voted_for != before.voted_for)
+}
+
+/// A truncation must name a position that the log holds, or replay could not follow it.
+fn check_position<D: Disk>(
+    shared: &Shared<D>,
+    entry: &Entry,
+    group: &[WriteRequest],
+    at: LogPosition,
+) -> Result<(), Refusal> {
+    let planned = entry.planned;
+    let untouched = planned.truncated.is_none_or(|low| at.seq <= low);
+    let known = at == planned.tail
+        || (untouched && at.seq < planned.tail.seq && {
+            in_group(group, entry.channel.uid, at) || reader::holds(shared, &entry.channel, at)
+        });
+    if known {
+        Ok(())
+    } else {
+        Err(Refusal::UnknownPosition { at })
+    }
+}
+
+fn in_group(group: &[WriteRequest], channel: ChannelUid, at: LogPosition) -> bool {
+    group
+        .iter()
+        .filter(|request| request.channel == channel)
+        .flat_map(|request| &request.ops)
+        .any(|op| match op {
+            WriteOp::Append(batches) => batches.iter().any(|batch| batch.position() == at),
+            _ => false,
+        })
+}

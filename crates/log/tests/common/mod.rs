@@ -1,0 +1,120 @@
+//! What several tests need: a channel, batches that continue each other, small sizes.
+
+#![allow(dead_code, unreachable_pub)]
+
+use bytes::Bytes;
+use tetrarch_log::{Disk, Reader, StoreIdentity, StoreOptions};
+use tetrarch_wire::batch::{BatchDraft, EventBlock};
+use tetrarch_wire::{
+    Batch, ChannelClass, ChannelConfig, ChannelUid, ClusterId, Epoch, Event, LogPosition, NodeId,
+    ProducerEpoch, ProducerId, ProducerSeq, Seq, StoreId, Voter, VoterId,
+};
+
+pub fn identity() -> StoreIdentity {
+    StoreIdentity {
+        cluster: ClusterId::from_bytes([1; 16]),
+        node: NodeId::from_bytes([2; 16]),
+        store: StoreId::from_bytes([3; 16]),
+        name: "n1".to_owned(),
+        genesis: Bytes::from_static(b"genesis"),
+    }
+}
+
+pub fn genesis() -> ChannelConfig {
+    let voter = Voter {
+        node: NodeId::from_bytes([2; 16]),
+        store: StoreId::from_bytes([3; 16]),
+    };
+    ChannelConfig::genesis(ChannelClass::Quorum, vec![voter]).unwrap()
+}
+
+pub fn channel_uid(number: u8) -> ChannelUid {
+    ChannelUid::from_bytes([number; 32])
+}
+
+/// Everything small, so that files fill up quickly.
+pub fn small() -> StoreOptions {
+    StoreOptions {
+        wal_file_bytes: Some(256 * 1024),
+        wal_files_max: 3,
+        group_max_bytes: 128 * 1024,
+        pending_max_bytes: 512 * 1024,
+        flush_trigger_bytes: 64 * 1024,
+        segment_bytes: 32 * 1024,
+        index_interval_bytes: 4 * 1024,
+        open_files_max: 4,
+        segment_sync_bytes: 16 * 1024,
+        ..StoreOptions::default()
+    }
+}
+
+/// The log of one channel, as it should be.
+pub struct Log {
+    pub all: Vec<Batch>,
+    pub epoch: Epoch,
+    written: u64,
+}
+
+impl Log {
+    pub fn new() -> Self {
+        Self {
+            all: Vec::new(),
+            epoch: Epoch::new(1, VoterId::from_bytes([7; 16])),
+            written: 0,
+        }
+    }
+
+    pub fn tail(&self) -> LogPosition {
+        let origin = LogPosition::origin(genesis().genesis_link());
+        self.all.last().map_or(origin, Batch::position)
+    }
+
+    /// Adds batches of one event with payloads of `size` bytes, no two alike.
+    pub fn batches(&mut self, count: usize, size: usize) -> Vec<Batch> {
+        let from = self.all.len();
+        for _ in 0..count {
+            self.written += 1;
+            let mut payload = vec![self.written as u8; size.max(8)];
+            payload[..8].copy_from_slice(&self.written.to_le_bytes());
+            let batch = draft(&payload).seal(&self.tail(), self.epoch, self.written);
+            self.all.push(batch);
+        }
+        self.all[from..].to_vec()
+    }
+
+    /// Keeps the first `count` batches; what follows is written in another epoch.
+    pub fn truncate(&mut self, count: usize) {
+        self.all.truncate(count);
+        self.epoch.n += 1;
+    }
+}
+
+fn draft(payload: &[u8]) -> BatchDraft {
+    let mut block = EventBlock::builder();
+    block
+        .push(&Event::new(Bytes::copy_from_slice(payload)))
+        .unwrap();
+    BatchDraft::data(
+        ProducerId::ANONYMOUS,
+        ProducerEpoch::default(),
+        ProducerSeq::ZERO,
+        block.finish(),
+    )
+}
+
+/// Every batch of a channel, read in pieces of about 10 kB.
+pub fn read_all<D: Disk>(reader: &Reader<D>, channel: ChannelUid) -> Vec<Batch> {
+    let tail = reader.tail(channel).unwrap().seq;
+    let mut from = reader.log_start(channel).unwrap().seq.next();
+    let mut all = Vec::new();
+    while from <= tail {
+        let read = reader.read(channel, from, 10_000).unwrap();
+        let last = read
+            .batches
+            .last()
+            .expect("a read gives at least one batch");
+        from = Seq::next(last.last_seq());
+        all.extend(read.batches);
+    }
+    all
+}
