@@ -8,6 +8,7 @@ pub mod beat;
 pub mod catalog;
 mod catchup;
 mod context;
+mod disk_level;
 mod durability;
 mod effect;
 mod election;
@@ -26,6 +27,7 @@ mod transfer;
 mod view;
 
 pub use context::{Chance, Context, Moment, Now};
+pub use disk_level::disk_level;
 pub use effect::{
     AdminOutcome, Effect, HaltReason, Lane, LogWrite, PersistToken, ReadTicket, RoleChange, Ticket,
 };

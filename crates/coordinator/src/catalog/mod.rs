@@ -1,0 +1,10 @@
+//! The catalog on this node: a copy that follows the channel `__meta`, what this node must hold
+//! because of it, and the way in which a command becomes part of it.
+
+mod follow;
+mod propose;
+mod view;
+
+pub(crate) use follow::{Follower, opening_of_new};
+pub(crate) use propose::{ProposalError, propose};
+pub(crate) use view::CatalogView;

@@ -1,0 +1,106 @@
+//! The copy of the catalog that everybody on the node reads.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
+
+use tetrarch_replica::catalog::{AssignmentChange, Catalog, CatalogChange, CatalogPage};
+use tetrarch_wire::{ChannelUid, Seq, VoterId, frame::CatalogCommand, frame::ChannelEntry};
+use tokio::sync::watch;
+
+/// How many outcomes are kept for those who proposed the commands.
+const OUTCOMES: usize = 1_024;
+
+/// The catalog up to some seq of `__meta`, and what became of the latest commands.
+pub(crate) struct CatalogView {
+    state: RwLock<State>,
+    applied: watch::Sender<Seq>,
+    meta: ChannelEntry,
+}
+
+#[derive(Default)]
+struct State {
+    catalog: Catalog,
+    outcomes: BTreeMap<Seq, CatalogChange>,
+}
+
+impl CatalogView {
+    /// An empty catalog; `meta` is the channel it will be read from.
+    pub(crate) fn new(meta: ChannelEntry) -> Self {
+        Self {
+            state: RwLock::default(),
+            applied: watch::Sender::new(Seq::ZERO),
+            meta,
+        }
+    }
+
+    /// The catalog's own channel.
+    pub(crate) fn meta(&self) -> &ChannelEntry {
+        &self.meta
+    }
+
+    /// The channel of that name; the catalog's own channel has one, too.
+    pub(crate) fn find(&self, name: &str) -> Option<ChannelEntry> {
+        if name == self.meta.name {
+            return Some(self.meta.clone());
+        }
+        self.read().catalog.by_name(name).cloned()
+    }
+
+    /// The channel with that uid.
+    pub(crate) fn get(&self, uid: ChannelUid) -> Option<ChannelEntry> {
+        if uid == self.meta.uid {
+            return Some(self.meta.clone());
+        }
+        self.read().catalog.get(uid).cloned()
+    }
+
+    /// Channels by name, after a name.
+    pub(crate) fn list(&self, after: Option<&str>, limit: usize) -> CatalogPage {
+        self.read().catalog.list(after, limit)
+    }
+
+    /// Follows the seq up to which `__meta` was applied.
+    pub(crate) fn applied(&self) -> watch::Receiver<Seq> {
+        self.applied.subscribe()
+    }
+
+    /// What became of the command at `seq`, if it was applied lately.
+    pub(crate) fn outcome(&self, seq: Seq) -> Option<CatalogChange> {
+        self.read().outcomes.get(&seq).cloned()
+    }
+
+    /// What `voter` has to change when it holds `held`.
+    pub(crate) fn reconcile(
+        &self,
+        voter: VoterId,
+        held: &BTreeSet<ChannelUid>,
+    ) -> Vec<AssignmentChange> {
+        self.read().catalog.reconcile(voter, held)
+    }
+
+    /// Applies the command at `seq`.
+    pub(super) fn apply(&self, seq: Seq, command: &CatalogCommand) {
+        let mut state = self.write();
+        let change = state.catalog.apply(seq, command);
+        tracing::info!(%seq, ?change, "the catalog changed");
+        state.outcomes.insert(seq, change);
+        while state.outcomes.len() > OUTCOMES {
+            state.outcomes.pop_first();
+        }
+    }
+
+    /// Lets those who wait for `seq` go on.
+    pub(super) fn advance(&self, seq: Seq) {
+        self.applied.send_replace(seq);
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}

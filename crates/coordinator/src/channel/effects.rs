@@ -1,0 +1,192 @@
+//! Carrying out what the protocol core wants done, in order. Nothing is decided here.
+
+use tetrarch_log::WriteOp;
+use tetrarch_replica::{
+    AdminOutcome, Effect, HaltReason, Lane, LogReadFailure, LogWrite, PersistToken, ReadTicket,
+    RoleChange, Ticket,
+};
+use tetrarch_wire::{
+    ChannelUid, Epoch, Seq, VoterId,
+    frame::{ChannelFrame, ChannelMessage, ProduceOutcome},
+};
+
+use super::{LogReadDone, Worker, tickets::Waiting};
+use crate::{clock, node::TransitionEvent, store::ReadOutcome};
+
+impl Worker {
+    pub(super) fn carry_out(&mut self, channel: ChannelUid, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Persist { token, writes } => self.persist(channel, token, writes),
+                Effect::Send {
+                    to,
+                    epoch,
+                    message,
+                    lane,
+                } => {
+                    self.send(channel, to, epoch, message, lane);
+                }
+                Effect::Reply { ticket, outcome } => self.reply(ticket, outcome),
+                Effect::ReadIndexReady { ticket, result } => {
+                    self.answer_read_index(ticket, result);
+                }
+                Effect::AdminDone { ticket, outcome } => self.answer_admin(ticket, outcome),
+                Effect::ReadLog {
+                    ticket,
+                    from,
+                    max_bytes,
+                } => {
+                    self.read_log(channel, ticket, from, max_bytes);
+                }
+                Effect::RoleChanged(change) => self.role_changed(channel, change),
+                Effect::TransitionRejected(error) => {
+                    if let Some(actor) = self.actors.get(&channel) {
+                        actor.handle.telemetry.transition_rejected(&error);
+                    }
+                }
+                // Readers and the handle are served once, when the turn is settled.
+                Effect::Committed { .. } => {}
+                Effect::Trim { upto } => self.trim(channel, upto),
+                Effect::Deleted => self.context.writes.order(channel, WriteOp::Delete),
+                Effect::BeatNow => self.context.beats.beat_now(channel),
+                Effect::Halted(reason) => self.halted(channel, &reason),
+            }
+        }
+    }
+
+    fn persist(&mut self, channel: ChannelUid, token: PersistToken, writes: Vec<LogWrite>) {
+        self.context
+            .writes
+            .persist(self.index, channel, token, writes);
+    }
+
+    fn send(
+        &mut self,
+        channel: ChannelUid,
+        to: VoterId,
+        epoch: Epoch,
+        message: ChannelMessage,
+        lane: Lane,
+    ) {
+        if let Some(node) = self
+            .actors
+            .get(&channel)
+            .and_then(|actor| actor.node_of(to))
+        {
+            self.context.mesh.send(
+                node,
+                lane,
+                ChannelFrame {
+                    channel,
+                    epoch,
+                    message,
+                },
+            );
+        }
+    }
+
+    fn reply(&mut self, ticket: Ticket, outcome: ProduceOutcome) {
+        let clients = self.context.telemetry.clients();
+        clients.produced(&outcome);
+        let committed = matches!(outcome, ProduceOutcome::Appended { .. });
+        match self.tickets.take(ticket) {
+            Some(Waiting::Produce(route)) => {
+                let since = route.answer(outcome);
+                if committed {
+                    clients.committed(clock::moment().since(since));
+                }
+            }
+            Some(Waiting::Propose(reply)) => {
+                if reply.send(outcome).is_err() {
+                    tracing::debug!("whoever proposed this does not wait any more");
+                }
+            }
+            other => self.misplaced(ticket, other),
+        }
+    }
+
+    fn answer_read_index(&mut self, ticket: Ticket, result: Result<(Epoch, Seq), Option<VoterId>>) {
+        match self.tickets.take(ticket) {
+            Some(Waiting::ReadIndex(reply)) => {
+                if reply.send(result).is_err() {
+                    tracing::trace!("a reader left before its index");
+                }
+            }
+            other => self.misplaced(ticket, other),
+        }
+    }
+
+    fn answer_admin(&mut self, ticket: Ticket, outcome: AdminOutcome) {
+        match self.tickets.take(ticket) {
+            Some(Waiting::Admin(reply)) => {
+                if reply.send(outcome).is_err() {
+                    tracing::debug!("whoever ordered this does not wait any more");
+                }
+            }
+            other => self.misplaced(ticket, other),
+        }
+    }
+
+    /// An answer for a request that is not there, or is another kind of request: a bug, and
+    /// harmless, because the request's own sender is dropped and its receiver notices.
+    fn misplaced(&self, ticket: Ticket, found: Option<Waiting>) {
+        tracing::error!(
+            ?ticket,
+            found = found.is_some(),
+            "an answer without its request"
+        );
+    }
+
+    fn read_log(&mut self, channel: ChannelUid, ticket: ReadTicket, from: Seq, max_bytes: u32) {
+        let worker = self.reads.clone();
+        self.context
+            .reads
+            .read(channel, from, max_bytes, move |outcome| {
+                let result = match outcome {
+                    ReadOutcome::Batches { batches, .. } => Ok(batches),
+                    ReadOutcome::Trimmed { .. } => Err(LogReadFailure::Trimmed),
+                    ReadOutcome::BeyondTail | ReadOutcome::UnknownChannel => {
+                        Err(LogReadFailure::BeyondTail)
+                    }
+                    ReadOutcome::Corrupt => Err(LogReadFailure::Corrupt),
+                    ReadOutcome::Transient => Err(LogReadFailure::Transient),
+                };
+                if worker
+                    .send(LogReadDone {
+                        channel,
+                        ticket,
+                        result,
+                    })
+                    .is_err()
+                {
+                    tracing::debug!("the worker stopped before its read was done");
+                }
+            });
+    }
+
+    fn role_changed(&mut self, channel: ChannelUid, change: RoleChange) {
+        let Some(actor) = self.actors.get(&channel) else {
+            return;
+        };
+        actor.handle.publish(&actor.replica.view());
+        actor.handle.telemetry.transition(&change);
+        let event = TransitionEvent {
+            channel: actor.handle.name.clone(),
+            change,
+        };
+        // Without a receiver nobody watches, which is no error.
+        if self.context.transitions.send(event).is_err() {
+            tracing::trace!("nobody watches transitions");
+        }
+        self.context.beats.beat_now(channel);
+    }
+
+    fn halted(&mut self, channel: ChannelUid, reason: &HaltReason) {
+        if let Some(actor) = self.actors.get(&channel) {
+            actor.handle.telemetry.halted(reason);
+        }
+        if *reason == HaltReason::StoreFailed {
+            self.context.store_failed.send_replace(true);
+        }
+    }
+}

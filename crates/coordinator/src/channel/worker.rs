@@ -1,0 +1,429 @@
+//! The task that owns a share of the channels.
+//!
+//! One turn: wait for anything, take what else is there (bounded), step the channels, then settle
+//! each that was touched: form its batches, write down what it knows, serve its readers, arm its
+//! timer. Batches therefore grow with what arrived together, and nothing waits when little does.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BinaryHeap},
+    sync::Arc,
+    time::Duration,
+};
+
+use tetrarch_replica::{
+    Context, Effect, Input, Moment, ProduceRequest, Proposal, Replica, Settings,
+};
+use tetrarch_wire::{
+    ChannelUid, ProducerEpoch, ProducerId, ProducerSeq, VoterId,
+    frame::{ProduceOutcome, RetryReason},
+};
+use tokio::sync::{broadcast, mpsc, watch};
+
+use super::{
+    ChannelOpening, ClientInput, Command, Inbox, LogReadDone, PeerInput, ReadReply,
+    actor::Actor,
+    inbox::ProduceInput,
+    tickets::{Tickets, Waiting},
+};
+use crate::{
+    beats::BeatHandle,
+    clock::{self, Jitter},
+    node::{NodeFacts, TransitionEvent},
+    registry::Registry,
+    store::{FlushHandle, ReadHandle, StoreEvent, WriteHandle},
+    telemetry::Telemetry,
+    transport::Mesh,
+};
+
+/// How many inputs of one queue are taken in one turn.
+const TURN: usize = 256;
+/// How many frames of pushed batches are taken in one turn.
+const DATA_TURN: usize = 16;
+/// How long a client waits before it asks again for a channel that is not known here.
+const UNKNOWN_CHANNEL_RETRY_MS: u32 = 50;
+
+/// What a worker needs of the node.
+#[derive(Clone)]
+pub(crate) struct WorkerContext {
+    pub(crate) me: VoterId,
+    pub(crate) settings: Settings,
+    pub(crate) heartbeat: Duration,
+    pub(crate) mesh: Mesh,
+    pub(crate) beats: BeatHandle,
+    pub(crate) writes: WriteHandle,
+    pub(crate) reads: ReadHandle,
+    pub(crate) flush: FlushHandle,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) facts: Arc<NodeFacts>,
+    pub(crate) telemetry: Arc<Telemetry>,
+    pub(crate) transitions: broadcast::Sender<TransitionEvent>,
+    pub(crate) store_failed: Arc<watch::Sender<bool>>,
+}
+
+/// A share of the node's channels.
+pub(crate) struct Worker {
+    pub(super) index: usize,
+    pub(super) context: WorkerContext,
+    inbox: Inbox,
+    pub(super) actors: BTreeMap<ChannelUid, Actor>,
+    pub(super) tickets: Tickets,
+    timers: BinaryHeap<Reverse<(Moment, ChannelUid)>>,
+    touched: Vec<ChannelUid>,
+    jitter: Jitter,
+    pub(super) reads: mpsc::UnboundedSender<LogReadDone>,
+}
+
+impl Worker {
+    /// `reads` is the sending end of the inbox's own reads, handed out with each read.
+    pub(crate) fn new(
+        index: usize,
+        context: WorkerContext,
+        inbox: Inbox,
+        reads: mpsc::UnboundedSender<LogReadDone>,
+    ) -> Self {
+        Self {
+            reads,
+            index,
+            context,
+            inbox,
+            actors: BTreeMap::new(),
+            tickets: Tickets::default(),
+            timers: BinaryHeap::new(),
+            touched: Vec::new(),
+            jitter: Jitter::new(),
+        }
+    }
+
+    /// Runs until `stop` turns true.
+    pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        let mut heartbeat = tokio::time::interval(self.context.heartbeat);
+        heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        loop {
+            let wake = self.next_wake();
+            tokio::select! {
+                biased;
+                _ = stop.wait_for(|stop| *stop) => break,
+                Some(events) = self.inbox.store.recv() => self.on_store(events),
+                Some(done) = self.inbox.reads.recv() => self.on_log_read(done),
+                Some(input) = self.inbox.control.recv() => self.on_peer(input),
+                Some(command) = self.inbox.commands.recv() => self.on_command(command),
+                _ = heartbeat.tick() => self.stamp_all(),
+                () = tokio::time::sleep(wake) => self.tick(),
+                Some(input) = self.inbox.data.recv() => self.on_peer(input),
+                Some(input) = self.inbox.clients.recv() => self.on_client(input),
+                Some(input) = self.inbox.bulk.recv() => self.on_peer(input),
+            }
+            self.drain();
+            self.settle();
+        }
+    }
+
+    /// Takes what else is waiting, a bounded number of each queue.
+    fn drain(&mut self) {
+        for _ in 0..TURN {
+            match self.inbox.store.try_recv() {
+                Ok(events) => self.on_store(events),
+                Err(_) => break,
+            }
+        }
+        for _ in 0..TURN {
+            match self.inbox.control.try_recv() {
+                Ok(input) => self.on_peer(input),
+                Err(_) => break,
+            }
+        }
+        for _ in 0..TURN {
+            match self.inbox.commands.try_recv() {
+                Ok(command) => self.on_command(command),
+                Err(_) => break,
+            }
+        }
+        for _ in 0..DATA_TURN {
+            match self.inbox.data.try_recv() {
+                Ok(input) => self.on_peer(input),
+                Err(_) => break,
+            }
+        }
+        for _ in 0..TURN {
+            match self.inbox.clients.try_recv() {
+                Ok(input) => self.on_client(input),
+                Err(_) => break,
+            }
+        }
+    }
+
+    /// Gives one input to a channel and carries out what comes of it.
+    pub(super) fn step(&mut self, channel: ChannelUid, input: Input) {
+        let Some(actor) = self.actors.get_mut(&channel) else {
+            return;
+        };
+        let mut effects: Vec<Effect> = Vec::new();
+        let mut context = Context {
+            now: clock::now(),
+            chance: &mut self.jitter,
+            effects: &mut effects,
+        };
+        actor.replica.step(input, &mut context);
+        // Before anything leaves: see `BeatHub::stamp`.
+        if let Some(news) = actor.news_for_beats() {
+            self.context.beats.stamp(&news, context.now.mono);
+        }
+        if !actor.touched {
+            actor.touched = true;
+            self.touched.push(channel);
+        }
+        self.carry_out(channel, effects);
+    }
+
+    fn settle(&mut self) {
+        for channel in std::mem::take(&mut self.touched) {
+            self.step(channel, Input::Flush);
+            let Some(actor) = self.actors.get_mut(&channel) else {
+                continue;
+            };
+            actor.touched = false;
+            actor.handle.publish(&actor.replica.view());
+            actor.serve_readers(&self.context.reads);
+            let deadline = actor.replica.next_deadline();
+            if deadline != actor.armed {
+                actor.armed = deadline;
+                self.timers
+                    .extend(deadline.map(|deadline| Reverse((deadline, channel))));
+            }
+        }
+        // Settling touches nothing but what it settles.
+        self.touched.clear();
+    }
+
+    fn next_wake(&mut self) -> Duration {
+        const IDLE: Duration = Duration::from_secs(1);
+        while let Some(Reverse((deadline, channel))) = self.timers.peek().copied() {
+            let armed = self.actors.get(&channel).and_then(|actor| actor.armed);
+            if armed == Some(deadline) {
+                return deadline.since(clock::moment()).min(IDLE);
+            }
+            self.timers.pop();
+        }
+        IDLE
+    }
+
+    fn tick(&mut self) {
+        let now = clock::moment();
+        while let Some(Reverse((deadline, channel))) = self.timers.peek().copied() {
+            if deadline > now {
+                break;
+            }
+            self.timers.pop();
+            let due = self
+                .actors
+                .get_mut(&channel)
+                .filter(|actor| actor.armed == Some(deadline));
+            if let Some(actor) = due {
+                actor.armed = None;
+                self.step(channel, Input::Tick);
+            }
+        }
+    }
+
+    fn on_store(&mut self, events: Vec<StoreEvent>) {
+        for StoreEvent {
+            channel,
+            token,
+            failure,
+        } in events
+        {
+            let input = match failure {
+                None => Input::Persisted { token },
+                Some(failure) => Input::PersistFailed { token, failure },
+            };
+            self.step(channel, input);
+        }
+    }
+
+    fn on_log_read(&mut self, done: LogReadDone) {
+        self.step(
+            done.channel,
+            Input::LogRead {
+                ticket: done.ticket,
+                result: done.result,
+            },
+        );
+    }
+
+    fn on_peer(&mut self, input: PeerInput) {
+        let PeerInput { from, frame } = input;
+        let message = Input::Message {
+            from,
+            epoch: frame.epoch,
+            message: frame.message,
+        };
+        self.step(frame.channel, message);
+    }
+
+    fn on_command(&mut self, command: Command) {
+        match command {
+            Command::Open(opening) => self.open(*opening),
+            Command::Close(channel) => self.close(channel),
+            Command::PeerFound(peer) => {
+                self.step_each(|actor| actor.is_held_by(peer), || Input::PeerFound { peer });
+            }
+            Command::PeerLost(peer) => {
+                self.step_each(|actor| actor.is_held_by(peer), || Input::PeerLost { peer });
+            }
+            Command::Facts(facts) => {
+                for (channel, input) in facts {
+                    self.step(channel, input);
+                }
+            }
+            Command::Transfer {
+                channel,
+                to,
+                forced,
+                reply,
+            } => {
+                // Dropping the reply says that the channel is not here.
+                if !self.actors.contains_key(&channel) {
+                    return;
+                }
+                let to = to.and_then(|node| self.actors.get(&channel)?.voter_on(node));
+                let ticket = self.tickets.keep(Waiting::Admin(reply));
+                self.step(channel, Input::Transfer { ticket, to, forced });
+            }
+            Command::HandOverAll => self.hand_over_all(),
+            Command::Trim { channel, upto } => {
+                self.step(channel, Input::Propose(Proposal::Trim { upto }));
+            }
+            Command::Trimmed { channel, log_start } => {
+                self.step(channel, Input::Trimmed { log_start });
+            }
+            Command::SaveProducers => self.save_producers(),
+        }
+    }
+
+    fn on_client(&mut self, input: ClientInput) {
+        match input {
+            ClientInput::Produce(produce) => self.produce(produce),
+            // Dropping the reply says that the channel is not here.
+            ClientInput::Propose { channel, .. } | ClientInput::ReadIndex { channel, .. }
+                if !self.actors.contains_key(&channel) => {}
+            ClientInput::Propose {
+                channel,
+                events,
+                reply,
+            } => {
+                let ticket = self.tickets.keep(Waiting::Propose(reply));
+                let request = ProduceRequest {
+                    ticket,
+                    producer: ProducerId::ANONYMOUS,
+                    producer_epoch: ProducerEpoch::default(),
+                    base_producer_seq: ProducerSeq::ZERO,
+                    events,
+                };
+                self.step(channel, Input::Produce(request));
+            }
+            ClientInput::Read(request) => match self.actors.get_mut(&request.channel) {
+                Some(actor) => actor.read(request, &self.context.reads),
+                None => {
+                    if request.reply.send(ReadReply::Gone).is_err() {
+                        tracing::trace!("a reader left before its answer");
+                    }
+                }
+            },
+            ClientInput::ReadIndex { channel, reply } => {
+                let ticket = self.tickets.keep(Waiting::ReadIndex(reply));
+                self.step(channel, Input::ReadIndex { ticket });
+            }
+        }
+    }
+
+    fn produce(&mut self, produce: ProduceInput) {
+        let channel = produce.channel;
+        if !self.actors.contains_key(&channel) {
+            produce.route.answer(ProduceOutcome::Retry {
+                reason: RetryReason::UnknownChannel,
+                after_ms: UNKNOWN_CHANNEL_RETRY_MS,
+                leader: None,
+            });
+            return;
+        }
+        let request = ProduceRequest {
+            ticket: self.tickets.keep(Waiting::Produce(produce.route)),
+            producer: produce.producer,
+            producer_epoch: produce.producer_epoch,
+            base_producer_seq: produce.base_producer_seq,
+            events: produce.events,
+        };
+        self.step(channel, Input::Produce(request));
+    }
+
+    fn open(&mut self, opening: ChannelOpening) {
+        let ChannelOpening {
+            handle,
+            recovered,
+            replay,
+            stand_first,
+        } = opening;
+        let channel = handle.uid;
+        if self.actors.contains_key(&channel) {
+            return;
+        }
+        let settings = Settings {
+            stand_first,
+            ..self.context.settings.clone()
+        };
+        let created = Replica::new(
+            self.context.me,
+            channel,
+            handle.genesis.clone(),
+            settings,
+            recovered,
+            clock::now(),
+        );
+        let mut replica = match created {
+            Ok(replica) => replica,
+            Err(error) => {
+                tracing::error!(channel = %handle.name, %error, "the channel cannot be opened");
+                return;
+            }
+        };
+        for (header, control) in &replay {
+            replica.replay(header, control.as_ref());
+        }
+        self.context.registry.insert(&handle);
+        let facts = &self.context.facts;
+        let actor = Actor::new(replica, handle, self.context.me, |node| facts.name_of(node));
+        self.actors.insert(channel, actor);
+        self.step(channel, Input::Select);
+        for peer in self.context.mesh.peers() {
+            if self
+                .actors
+                .get(&channel)
+                .is_some_and(|actor| actor.is_held_by(peer.voter))
+            {
+                self.step(channel, Input::PeerFound { peer: peer.voter });
+            }
+        }
+    }
+
+    pub(super) fn close(&mut self, channel: ChannelUid) {
+        self.step(channel, Input::Close);
+        if let Some(mut actor) = self.actors.remove(&channel) {
+            actor.dismiss_readers();
+            self.context.beats.forget(channel);
+            self.context.registry.remove(channel);
+        }
+    }
+
+    fn step_each(&mut self, chosen: impl Fn(&Actor) -> bool, input: impl Fn() -> Input) {
+        let channels: Vec<ChannelUid> = self
+            .actors
+            .iter()
+            .filter(|(_, actor)| chosen(actor))
+            .map(|(uid, _)| *uid)
+            .collect();
+        for channel in channels {
+            self.step(channel, input());
+        }
+    }
+}

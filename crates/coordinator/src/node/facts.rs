@@ -1,0 +1,267 @@
+//! What the node knows of itself and of the other nodes: who they are, where, and whether they are
+//! heard.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+};
+
+use tetrarch_replica::{
+    catalog::Genesis,
+    placement::{PlacementError, PlacementNode, place},
+};
+use tetrarch_wire::{
+    ChannelConfig, ChannelUid, DecodeError, NodeId, ReplicaRole, Voter, VoterId,
+    frame::{ChannelEntry, CreateChannel, DiskLevel, NodeRoute, NodeStatus, Refused, RetryReason},
+};
+use thiserror::Error;
+
+use crate::{
+    registry::Registry,
+    transport::{Mesh, Peer},
+};
+
+/// How long a client waits when the catalog has no known leader.
+const CATALOG_RETRY_MS: u32 = 50;
+
+/// Why a channel was not placed.
+#[derive(Debug, Error)]
+pub(crate) enum PlaceError {
+    /// There are not enough nodes for it.
+    #[error("{0}")]
+    Placement(#[from] PlacementError),
+    /// The replica set makes no configuration.
+    #[error("{0}")]
+    Config(#[from] DecodeError),
+}
+
+/// Disk facts of a node, as its beats say.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct DiskFacts {
+    pub(crate) level: DiskLevel,
+    pub(crate) free_bytes: u64,
+}
+
+/// The node and its neighbours.
+pub(crate) struct NodeFacts {
+    voter: Voter,
+    name: String,
+    address: String,
+    labels: Vec<(String, String)>,
+    genesis: Genesis,
+    registry: Arc<Registry>,
+    mesh: OnceLock<Mesh>,
+    disks: Mutex<BTreeMap<NodeId, DiskFacts>>,
+}
+
+impl NodeFacts {
+    pub(crate) fn new(
+        voter: Voter,
+        (name, address): (String, String),
+        labels: Vec<(String, String)>,
+        genesis: Genesis,
+        registry: Arc<Registry>,
+    ) -> Self {
+        Self {
+            voter,
+            name,
+            address,
+            labels,
+            genesis,
+            registry,
+            mesh: OnceLock::new(),
+            disks: Mutex::default(),
+        }
+    }
+
+    /// The mesh exists once the node listens.
+    pub(crate) fn set_mesh(&self, mesh: Mesh) {
+        if self.mesh.set(mesh).is_err() {
+            tracing::error!("the node was connected to its mesh twice");
+        }
+    }
+
+    pub(crate) fn me(&self) -> VoterId {
+        self.voter.id()
+    }
+
+    pub(crate) fn node(&self) -> NodeId {
+        self.voter.node
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The node on which `voter` of a channel is.
+    pub(crate) fn node_of(&self, channel: ChannelUid, voter: VoterId) -> Option<NodeId> {
+        let handle = self.registry.get(channel)?;
+        handle
+            .genesis
+            .voters()
+            .iter()
+            .find(|member| member.id() == voter)
+            .map(|v| v.node)
+    }
+
+    /// A node's name, or the beginning of its id if it was never heard of.
+    pub(crate) fn name_of(&self, node: NodeId) -> String {
+        if node == self.voter.node {
+            return self.name.clone();
+        }
+        let founder = self
+            .genesis
+            .nodes()
+            .iter()
+            .find(|founder| founder.node == node);
+        let name = founder.map(|founder| founder.name.clone());
+        name.or_else(|| self.peer(node).map(|peer| peer.name.clone()))
+            .unwrap_or_else(|| node.short())
+    }
+
+    /// Whether this node leads the catalog; if not, who does.
+    ///
+    /// # Errors
+    /// A refusal that names the leader, if it is known.
+    pub(crate) fn require_catalog_leader(&self, meta: ChannelUid) -> Result<(), Refused> {
+        let handle = self.registry.get(meta);
+        if handle
+            .as_ref()
+            .is_some_and(|handle| handle.role() == ReplicaRole::Leader)
+        {
+            return Ok(());
+        }
+        let leader = handle.and_then(|handle| handle.leadership().leader);
+        let leader = leader.and_then(|voter| self.node_of(meta, voter));
+        Err(Refused {
+            request: 0,
+            reason: RetryReason::NotLeader,
+            retry_after_ms: Some(CATALOG_RETRY_MS),
+            leader,
+            detail: "another node leads the catalog".to_owned(),
+        })
+    }
+
+    /// Notes what a node says of its disk.
+    pub(crate) fn note_disk(&self, node: NodeId, facts: DiskFacts) {
+        self.disks().insert(node, facts);
+    }
+
+    /// Every node of the mesh, for a client that looks for a way.
+    pub(crate) fn node_routes(&self) -> Vec<NodeRoute> {
+        self.known().into_values().collect()
+    }
+
+    /// Every node of the mesh, for an operator.
+    pub(crate) fn node_statuses(&self) -> Vec<NodeStatus> {
+        let disks = self.disks().clone();
+        self.known()
+            .into_values()
+            .map(|route| {
+                let disk = disks.get(&route.node).filter(|_| route.alive);
+                NodeStatus {
+                    name: route.name,
+                    id: route.node,
+                    address: route.address,
+                    alive: route.alive,
+                    disk_level: disk.map(|disk| disk.level),
+                    free_bytes: disk.map(|disk| disk.free_bytes),
+                }
+            })
+            .collect()
+    }
+
+    /// Chooses the replica set of a new channel among the nodes that are heard now.
+    pub(crate) fn place(&self, wanted: &CreateChannel) -> Result<ChannelEntry, PlaceError> {
+        let nonce = creation_nonce();
+        let uid = ChannelUid::derive(&wanted.name, &nonce);
+        let live = self.placement_nodes();
+        let placement = place(uid, wanted.replicas.into(), &wanted.filter, &live)?;
+        Ok(ChannelEntry {
+            name: wanted.name.clone(),
+            uid,
+            genesis: ChannelConfig::genesis(wanted.class, placement.voters)?,
+            retention: wanted.retention,
+            filter: wanted.filter.clone(),
+            first_leader: placement.first_leader,
+        })
+    }
+
+    fn placement_nodes(&self) -> Vec<PlacementNode> {
+        let disks = self.disks().clone();
+        let level = |node| disks.get(&node).copied().unwrap_or_default().level;
+        let mut live: Vec<PlacementNode> = self
+            .peers()
+            .iter()
+            .map(|peer| PlacementNode {
+                voter: Voter {
+                    node: peer.node,
+                    store: peer.store,
+                },
+                labels: peer.labels.clone(),
+                disk_level: level(peer.node),
+            })
+            .collect();
+        live.push(PlacementNode {
+            voter: self.voter,
+            labels: self.labels.clone(),
+            disk_level: level(self.voter.node),
+        });
+        live
+    }
+
+    fn known(&self) -> BTreeMap<String, NodeRoute> {
+        let mut routes = BTreeMap::new();
+        for founder in self.genesis.nodes() {
+            let (name, address) = (founder.name.clone(), founder.address.clone());
+            let route = NodeRoute {
+                node: founder.node,
+                name,
+                address,
+                alive: false,
+            };
+            routes.insert(route.name.clone(), route);
+        }
+        for peer in self.peers() {
+            let (name, address) = (peer.name.clone(), peer.address.clone());
+            let route = NodeRoute {
+                node: peer.node,
+                name,
+                address,
+                alive: true,
+            };
+            routes.insert(route.name.clone(), route);
+        }
+        let (name, address) = (self.name.clone(), self.address.clone());
+        let me = NodeRoute {
+            node: self.voter.node,
+            name,
+            address,
+            alive: true,
+        };
+        routes.insert(me.name.clone(), me);
+        routes
+    }
+
+    fn peers(&self) -> Vec<Arc<Peer>> {
+        self.mesh.get().map(Mesh::peers).unwrap_or_else(Vec::new)
+    }
+
+    fn peer(&self, node: NodeId) -> Option<Arc<Peer>> {
+        self.peers().into_iter().find(|peer| peer.node == node)
+    }
+
+    fn disks(&self) -> MutexGuard<'_, BTreeMap<NodeId, DiskFacts>> {
+        self.disks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Makes a channel's uid its own, even if one of the same name was deleted before.
+fn creation_nonce() -> [u8; 16] {
+    use std::hash::{BuildHasher, RandomState};
+    let mut nonce = [0; 16];
+    let now = crate::clock::moment().as_nanos();
+    nonce[..8].copy_from_slice(&RandomState::new().hash_one(now).to_le_bytes());
+    nonce[8..].copy_from_slice(&RandomState::new().hash_one("channel").to_le_bytes());
+    nonce
+}

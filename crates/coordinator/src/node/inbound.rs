@@ -1,0 +1,119 @@
+//! Where the transport hands over what arrives.
+
+use std::sync::Arc;
+
+use tetrarch_client::{
+    tls::Principal,
+    transport::{FrameReceiver, FrameSender},
+};
+use tetrarch_replica::Lane;
+use tetrarch_wire::{Frame, frame::ChannelFrame};
+
+use crate::{
+    beats::BeatHandle,
+    channel::{Command, PeerInput, Workers},
+    session::{self, SessionContext},
+    telemetry::Direction,
+    transport::{Inbound, Peer, TransportEvent},
+};
+
+/// The node's end of the transport.
+pub(super) struct NodeInbound {
+    pub(super) workers: Workers,
+    pub(super) beats: BeatHandle,
+    pub(super) sessions: Arc<SessionContext>,
+}
+
+impl NodeInbound {
+    fn tell_workers(&self, command: impl Fn() -> Command) {
+        for worker in self.workers.all() {
+            // The transport must not wait here, so what does not fit is told by a task.
+            if let Err(full) = worker.commands.try_send(command()) {
+                let commands = worker.commands.clone();
+                tokio::spawn(async move {
+                    if commands.send(full.into_inner()).await.is_err() {
+                        tracing::debug!("the node is stopping");
+                    }
+                });
+            }
+        }
+    }
+}
+
+impl Inbound for NodeInbound {
+    fn peer_up(&self, peer: &Arc<Peer>) {
+        tracing::info!(peer = %peer.name, boot = peer.boot.get(), "connected");
+        self.beats.peer_up(peer);
+        self.tell_workers(|| Command::PeerFound(peer.voter));
+    }
+
+    fn peer_down(&self, peer: &Arc<Peer>) {
+        tracing::info!(peer = %peer.name, boot = peer.boot.get(), "disconnected");
+        self.beats.peer_down(peer);
+        self.tell_workers(|| Command::PeerLost(peer.voter));
+    }
+
+    async fn channel_frame(&self, from: &Arc<Peer>, lane: Lane, frame: ChannelFrame) {
+        let worker = self.workers.of(frame.channel);
+        let inbox = match lane {
+            Lane::Control => &worker.control,
+            Lane::Data => &worker.data,
+            Lane::Bulk => &worker.bulk,
+        };
+        if inbox
+            .send(PeerInput {
+                from: from.voter,
+                frame,
+            })
+            .await
+            .is_err()
+        {
+            tracing::debug!("the node is stopping");
+        }
+    }
+
+    fn beat_frame(&self, from: &Arc<Peer>, frame: Frame) {
+        self.beats.frame(from, frame);
+    }
+
+    async fn client_stream(
+        &self,
+        client: Arc<Principal>,
+        sender: FrameSender,
+        receiver: FrameReceiver,
+    ) {
+        session::serve(Arc::clone(&self.sessions), client, sender, receiver).await;
+    }
+
+    fn observe(&self, event: TransportEvent) {
+        let transport = self.sessions.telemetry.transport();
+        match event {
+            TransportEvent::HandshakeRefused {
+                remote,
+                reason,
+                detail,
+            } => {
+                transport.handshake_refused(reason);
+                tracing::warn!(%remote, reason, detail, "a connection is refused");
+            }
+            TransportEvent::Closed { peer, code, detail } => {
+                transport.closed(code);
+                tracing::warn!(peer, code = code.name(), detail, "a connection is closed");
+            }
+            TransportEvent::FrameDropped {
+                lane,
+                frame,
+                reason,
+            } => {
+                transport.frame_dropped(lane.into(), frame, reason);
+            }
+            TransportEvent::Sent { lane, bytes } => {
+                transport.bytes(lane.into(), Direction::Sent, bytes);
+            }
+            TransportEvent::Received { lane, bytes } => {
+                transport.bytes(lane.into(), Direction::Received, bytes);
+            }
+            TransportEvent::RoundTrip { peer, time } => transport.round_trip(&peer, time),
+        }
+    }
+}

@@ -1,0 +1,392 @@
+//! Starting a node, step by step: store, recovery, threads, workers, mesh, tasks.
+
+use std::{sync::Arc, time::SystemTime};
+
+use tetrarch_client::tls::{Identity, PrincipalKind};
+use tetrarch_log::{OpenedStore, RealDisk, StoreIdentity};
+use tetrarch_replica::catalog::Genesis;
+use tetrarch_wire::{Boot, NodeId, Voter};
+use tokio::sync::{Semaphore, broadcast, watch};
+
+use super::{Node, NodeFacts, TRANSITIONS_KEPT, Threads, inbound::NodeInbound, recovery};
+use crate::{
+    NodeConfig, NodeError,
+    beats::BeatHandle,
+    catalog::{CatalogView, Follower, opening_of_new},
+    channel::{ChannelOpening, Command, Inbox, Worker, WorkerContext, Workers, inbox},
+    clock,
+    disk_watch::DiskWatch,
+    registry::Registry,
+    retention::RetentionSweep,
+    session::SessionContext,
+    store::{FlushHandle, ReadHandle, StoreEvents, WriteHandle},
+    telemetry::{Certificate, NodeInfo, Pattern, SeriesLimit, Telemetry},
+    transport::{Limits, LocalNode, Mesh, MeshConfig, PeerAddress},
+};
+
+/// How much longer than one transfer a stop waits for the hand-over of all channels.
+const DRAIN_TRANSFERS: u32 = 4;
+
+pub(super) async fn start(config: NodeConfig) -> Result<Node, NodeError> {
+    let (dir, options) = (config.data_dir.clone(), config.store.clone());
+    let node_id = node_id(&config.identity)?;
+    let opened = tokio::task::spawn_blocking(move || {
+        let store = tetrarch_log::open(Arc::new(RealDisk::default()), &dir, options)?;
+        check_owner(&store.identity, node_id, &config)?;
+        let telemetry = telemetry(&store.identity, &config);
+        let parts = recover(store, &telemetry)?;
+        Ok::<_, NodeError>((parts, telemetry, config))
+    });
+    let (parts, telemetry, config) = match opened.await {
+        Ok(opened) => opened?,
+        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+    };
+    Starting::new(parts, telemetry, config)?.launch().await
+}
+
+/// What came out of the store.
+struct Parts {
+    identity: StoreIdentity,
+    genesis: Genesis,
+    boot: Boot,
+    writer: crate::store::Writer,
+    flusher: crate::store::Flusher,
+    reader: crate::store::Reader,
+    openings: Vec<ChannelOpening>,
+}
+
+fn node_id(identity: &Identity) -> Result<NodeId, NodeError> {
+    let principal = identity.principal();
+    match principal.kind {
+        PrincipalKind::Node => Ok(principal.node_id()),
+        PrincipalKind::Client => Err(NodeError::NotANode {
+            found: principal.to_string(),
+        }),
+    }
+}
+
+fn check_owner(
+    identity: &StoreIdentity,
+    node: NodeId,
+    config: &NodeConfig,
+) -> Result<(), NodeError> {
+    if identity.node == node {
+        return Ok(());
+    }
+    Err(NodeError::WrongNode {
+        found: identity.name.clone(),
+        found_id: identity.node,
+        expected: config.identity.principal().to_string(),
+    })
+}
+
+fn telemetry(identity: &StoreIdentity, config: &NodeConfig) -> Arc<Telemetry> {
+    let info = NodeInfo {
+        node: identity.name.clone(),
+        cluster: identity.cluster.to_string(),
+        started: SystemTime::now(),
+    };
+    let limit = SeriesLimit {
+        pattern: Pattern::new(&config.metrics_channels),
+        max_channels: config.metrics_max_channels,
+    };
+    let telemetry = Telemetry::new(info, limit);
+    telemetry.certificate(Certificate::Node, config.identity.not_after());
+    Arc::new(telemetry)
+}
+
+fn recover(store: OpenedStore<RealDisk>, telemetry: &Telemetry) -> Result<Parts, NodeError> {
+    let OpenedStore {
+        identity,
+        boot,
+        writer,
+        flusher,
+        reader,
+        channels,
+        lost,
+    } = store;
+    let genesis = Genesis::decode(&identity.genesis).map_err(NodeError::Genesis)?;
+    for (channel, damage) in lost {
+        tracing::error!(%channel, ?damage, "nothing of a channel can be read: it is left alone");
+    }
+    let voter = Voter {
+        node: identity.node,
+        store: identity.store,
+    }
+    .id();
+    let mut openings = Vec::with_capacity(channels.len());
+    for channel in channels {
+        let opening = recovery::opening(channel, &reader, telemetry)?;
+        if recovery::concerns(&opening, voter) {
+            openings.push(opening);
+        }
+    }
+    let meta = genesis.meta_entry();
+    let founds = meta.genesis.contains(voter);
+    if founds
+        && !openings
+            .iter()
+            .any(|opening| opening.handle.uid == meta.uid)
+    {
+        openings.push(opening_of_new(&meta, voter, telemetry));
+    }
+    Ok(Parts {
+        identity,
+        genesis,
+        boot,
+        writer,
+        flusher,
+        reader,
+        openings,
+    })
+}
+
+/// Everything that exists before the node listens.
+struct Starting {
+    config: NodeConfig,
+    identity: StoreIdentity,
+    genesis: Genesis,
+    boot: Boot,
+    openings: Vec<ChannelOpening>,
+    inboxes: Vec<Inbox>,
+    sessions: Arc<SessionContext>,
+    workers: Workers,
+    writes: WriteHandle,
+    reads: ReadHandle,
+    flush: FlushHandle,
+    threads: Threads,
+    halt: watch::Sender<bool>,
+}
+
+impl Starting {
+    fn new(parts: Parts, telemetry: Arc<Telemetry>, config: NodeConfig) -> Result<Self, NodeError> {
+        let Parts {
+            identity,
+            genesis,
+            boot,
+            writer,
+            flusher,
+            reader,
+            openings,
+        } = parts;
+        let (workers, events, inboxes) = make_workers(config.workers.max(1));
+        let started = WriteHandle::start(
+            writer,
+            2 * config.max_unacknowledged_bytes,
+            events,
+            Arc::clone(&telemetry),
+        );
+        let (writes, wal) = started.map_err(NodeError::Thread)?;
+        let (reads, readers) = ReadHandle::start(&reader).map_err(NodeError::Thread)?;
+        let started = FlushHandle::start(flusher, Arc::clone(&telemetry));
+        let (flush, flusher) = started.map_err(NodeError::Thread)?;
+        let registry = Arc::new(Registry::default());
+        let voter = Voter {
+            node: identity.node,
+            store: identity.store,
+        };
+        let facts = Arc::new(NodeFacts::new(
+            voter,
+            (identity.name.clone(), config.address.clone()),
+            config.labels.clone(),
+            genesis.clone(),
+            Arc::clone(&registry),
+        ));
+        let sessions = Arc::new(SessionContext {
+            facts,
+            workers: workers.clone(),
+            registry,
+            catalog: Arc::new(CatalogView::new(genesis.meta_entry())),
+            telemetry,
+            room: Arc::new(Semaphore::new(config.max_unacknowledged_bytes / 1024)),
+        });
+        let threads = Threads {
+            wal: Some(wal),
+            flush: Some(flusher),
+            reads: readers,
+            tasks: Vec::new(),
+        };
+        let halt = watch::Sender::new(false);
+        Ok(Self {
+            config,
+            identity,
+            genesis,
+            boot,
+            openings,
+            inboxes,
+            sessions,
+            workers,
+            writes,
+            reads,
+            flush,
+            threads,
+            halt,
+        })
+    }
+
+    /// Listens, connects, and gives the workers their channels.
+    async fn launch(mut self) -> Result<Node, NodeError> {
+        let beats = BeatHandle::new(
+            self.boot,
+            self.config.protocol.heartbeat,
+            self.workers.clone(),
+            Arc::clone(&self.sessions.facts),
+        );
+        let inbound = NodeInbound {
+            workers: self.workers.clone(),
+            beats: beats.clone(),
+            sessions: Arc::clone(&self.sessions),
+        };
+        let mesh = Mesh::start(self.mesh_config(), Arc::new(inbound))?;
+        self.sessions.facts.set_mesh(mesh.clone());
+        beats.set_mesh(mesh.clone());
+        let transitions = broadcast::Sender::new(TRANSITIONS_KEPT);
+        let store_failed = Arc::new(watch::Sender::new(false));
+        let context = self.worker_context(&mesh, &beats, &transitions, &store_failed);
+        self.spawn_tasks(context, beats);
+        self.open_channels().await;
+        let transfer = self.config.protocol.transfer_timeout;
+        tracing::info!(
+            node = %self.identity.name,
+            address = %mesh.local_addr(),
+            boot = self.boot.get(),
+            "started"
+        );
+        Ok(Node {
+            mesh,
+            sessions: self.sessions,
+            workers: self.workers,
+            writes: self.writes,
+            reads: self.reads,
+            flush: self.flush,
+            transitions,
+            store_failed,
+            stopping: watch::Sender::new(false),
+            halt: self.halt,
+            threads: self.threads.into(),
+            client_identity: self.config.client_identity,
+            drain_timeout: transfer.saturating_mul(DRAIN_TRANSFERS),
+        })
+    }
+
+    fn mesh_config(&self) -> MeshConfig {
+        let address_of = |name: &str, genesis: &str| {
+            let given = self.config.peers.iter().find(|(peer, _)| peer == name);
+            given.map_or_else(|| genesis.to_owned(), |(_, address)| address.clone())
+        };
+        let others = self
+            .genesis
+            .nodes()
+            .iter()
+            .filter(|node| node.node != self.identity.node);
+        let peers = others.map(|node| PeerAddress {
+            node: node.node,
+            name: node.name.clone(),
+            address: address_of(&node.name, &node.address),
+        });
+        MeshConfig {
+            listen: self.config.listen,
+            identity: self.config.identity.clone(),
+            local: LocalNode {
+                cluster: self.identity.cluster,
+                node: self.identity.node,
+                store: self.identity.store,
+                boot: self.boot,
+                name: self.identity.name.clone(),
+                address: self.config.address.clone(),
+                labels: self.config.labels.clone(),
+            },
+            clock: Arc::new(|| clock::moment().as_nanos()),
+            peers: peers.collect(),
+            limits: Limits::default(),
+        }
+    }
+
+    fn worker_context(
+        &self,
+        mesh: &Mesh,
+        beats: &BeatHandle,
+        transitions: &broadcast::Sender<super::TransitionEvent>,
+        store_failed: &Arc<watch::Sender<bool>>,
+    ) -> WorkerContext {
+        WorkerContext {
+            me: self.sessions.facts.me(),
+            settings: self.config.protocol.clone(),
+            heartbeat: self.config.protocol.heartbeat,
+            mesh: mesh.clone(),
+            beats: beats.clone(),
+            writes: self.writes.clone(),
+            reads: self.reads.clone(),
+            flush: self.flush.clone(),
+            registry: Arc::clone(&self.sessions.registry),
+            facts: Arc::clone(&self.sessions.facts),
+            telemetry: Arc::clone(&self.sessions.telemetry),
+            transitions: transitions.clone(),
+            store_failed: Arc::clone(store_failed),
+        }
+    }
+
+    fn spawn_tasks(&mut self, context: WorkerContext, beats: BeatHandle) {
+        let tasks = &mut self.threads.tasks;
+        for (index, inbox) in self.inboxes.drain(..).enumerate() {
+            let reads = self.workers.all()[index].reads.clone();
+            let worker = Worker::new(index, context.clone(), inbox, reads);
+            tasks.push(tokio::spawn(worker.run(self.halt.subscribe())));
+        }
+        let disk = DiskWatch {
+            reads: self.reads.clone(),
+            writes: self.writes.clone(),
+            beats: beats.clone(),
+            facts: Arc::clone(&self.sessions.facts),
+            telemetry: Arc::clone(&self.sessions.telemetry),
+        };
+        tasks.push(tokio::spawn(disk.run(self.halt.subscribe())));
+        tasks.push(tokio::spawn(beats.run(self.halt.subscribe())));
+        let follower = Follower {
+            me: context.me,
+            view: Arc::clone(&self.sessions.catalog),
+            workers: self.workers.clone(),
+            writes: self.writes.clone(),
+            registry: Arc::clone(&self.sessions.registry),
+            telemetry: Arc::clone(&self.sessions.telemetry),
+        };
+        let retention = RetentionSweep {
+            registry: Arc::clone(&self.sessions.registry),
+            catalog: Arc::clone(&self.sessions.catalog),
+            reads: self.reads.clone(),
+            workers: self.workers.clone(),
+        };
+        tasks.push(tokio::spawn(follower.run(self.halt.subscribe())));
+        tasks.push(tokio::spawn(retention.run(self.halt.subscribe())));
+    }
+
+    async fn open_channels(&mut self) {
+        for opening in self.openings.drain(..) {
+            let uid = opening.handle.uid;
+            if opening.recovered.tail.seq == tetrarch_wire::Seq::ZERO {
+                let name = opening.handle.name.clone();
+                let genesis = opening.handle.genesis.clone();
+                self.writes
+                    .order(uid, tetrarch_log::WriteOp::Open { name, genesis });
+            }
+            self.sessions.registry.insert(&opening.handle);
+            let command = Command::Open(Box::new(opening));
+            if self.workers.of(uid).commands.send(command).await.is_err() {
+                tracing::error!(channel = %uid, "a worker ended before it had its channels");
+            }
+        }
+    }
+}
+
+fn make_workers(count: usize) -> (Workers, StoreEvents, Vec<Inbox>) {
+    let mut handles = Vec::with_capacity(count);
+    let mut events = Vec::with_capacity(count);
+    let mut inboxes = Vec::with_capacity(count);
+    for _ in 0..count {
+        let (handle, store, inbox) = inbox();
+        handles.push(handle);
+        events.push(store);
+        inboxes.push(inbox);
+    }
+    (Workers::new(handles), events, inboxes)
+}

@@ -1,0 +1,154 @@
+//! What everybody on the node may know of its channels, without asking the channel's actor: one
+//! handle per channel, written by the actor alone.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU8, AtomicU64, Ordering},
+    },
+};
+
+use crate::telemetry::{ChannelTelemetry, Progress, Telemetry};
+use dashmap::DashMap;
+use tetrarch_replica::View;
+use tetrarch_wire::{ChannelConfig, ChannelUid, Epoch, ReplicaRole, Seq, VoterId};
+
+/// A follower as its leader sees it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FollowerFacts {
+    pub(crate) voter: VoterId,
+    pub(crate) durable: Option<Seq>,
+    pub(crate) lag_ms: Option<u64>,
+}
+
+/// One channel on this node.
+pub(crate) struct ChannelHandle {
+    pub(crate) uid: ChannelUid,
+    pub(crate) name: String,
+    pub(crate) genesis: ChannelConfig,
+    pub(crate) telemetry: ChannelTelemetry,
+    role: AtomicU8,
+    commit: AtomicU64,
+    tail: AtomicU64,
+    log_start: AtomicU64,
+    leadership: Mutex<Leadership>,
+}
+
+/// The part of a handle whose fields belong together.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Leadership {
+    pub(crate) epoch: Option<Epoch>,
+    pub(crate) leader: Option<VoterId>,
+    pub(crate) followers: Vec<FollowerFacts>,
+    pub(crate) halted: Option<String>,
+}
+
+impl ChannelHandle {
+    pub(crate) fn new(
+        uid: ChannelUid,
+        name: String,
+        genesis: ChannelConfig,
+        telemetry: &Telemetry,
+    ) -> Self {
+        Self {
+            telemetry: telemetry.channel(&name),
+            uid,
+            name,
+            genesis,
+            role: AtomicU8::new(ReplicaRole::Idle.into()),
+            commit: AtomicU64::new(0),
+            tail: AtomicU64::new(0),
+            log_start: AtomicU64::new(0),
+            leadership: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn role(&self) -> ReplicaRole {
+        // Only `publish` writes it, from a role.
+        ReplicaRole::try_from(self.role.load(Ordering::Acquire)).unwrap_or(ReplicaRole::Idle)
+    }
+
+    pub(crate) fn commit(&self) -> Seq {
+        Seq::new(self.commit.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn tail(&self) -> Seq {
+        Seq::new(self.tail.load(Ordering::Acquire))
+    }
+
+    /// First seq that is still in the log.
+    pub(crate) fn log_start(&self) -> Seq {
+        Seq::new(self.log_start.load(Ordering::Acquire)).next()
+    }
+
+    pub(crate) fn leadership(&self) -> Leadership {
+        self.leadership
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Writes down what the actor knows after a step.
+    pub(crate) fn publish(&self, view: &View) {
+        self.role.store(view.role.into(), Ordering::Release);
+        self.commit.store(view.commit.get(), Ordering::Release);
+        self.tail.store(view.durable.seq.get(), Ordering::Release);
+        self.log_start
+            .store(view.log_start.seq.get(), Ordering::Release);
+        self.telemetry.progress(&Progress {
+            epoch: view.epoch_seen,
+            leader_known: view.leader.is_some(),
+            log_start: view.log_start.seq.next(),
+            tail: view.tail.seq,
+            durable: view.durable.seq,
+            commit: view.commit,
+        });
+        let mut leadership = self
+            .leadership
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        leadership.epoch = Some(view.epoch_seen);
+        leadership.leader = view.leader;
+        leadership.halted = view.halted.as_ref().map(|reason| format!("{reason:?}"));
+    }
+
+    pub(crate) fn publish_followers(&self, followers: Vec<FollowerFacts>) {
+        self.leadership
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .followers = followers;
+    }
+}
+
+/// All channels on this node.
+#[derive(Default)]
+pub(crate) struct Registry {
+    channels: DashMap<ChannelUid, Arc<ChannelHandle>>,
+}
+
+impl Registry {
+    pub(crate) fn insert(&self, handle: &Arc<ChannelHandle>) {
+        self.channels.insert(handle.uid, Arc::clone(handle));
+    }
+
+    pub(crate) fn remove(&self, uid: ChannelUid) {
+        self.channels.remove(&uid);
+    }
+
+    pub(crate) fn get(&self, uid: ChannelUid) -> Option<Arc<ChannelHandle>> {
+        self.channels
+            .get(&uid)
+            .map(|entry| Arc::clone(entry.value()))
+    }
+
+    /// All handles, by uid.
+    pub(crate) fn all(&self) -> Vec<Arc<ChannelHandle>> {
+        let ordered: BTreeMap<ChannelUid, Arc<ChannelHandle>> = self
+            .channels
+            .iter()
+            .map(|entry| (*entry.key(), Arc::clone(entry.value())))
+            .collect();
+        ordered.into_values().collect()
+    }
+}

@@ -1,0 +1,210 @@
+//! Operators' commands. What changes the catalog is carried out by the leader of the catalog's
+//! channel; any other node says who that is.
+
+use tetrarch_replica::{
+    AdminOutcome,
+    catalog::{CatalogChange, CatalogRefusal},
+};
+use tetrarch_wire::{
+    NodeId, Retention,
+    channel::check_channel_name,
+    frame::{
+        AdminRequest, AdminResponse, CatalogCommand, ChannelEntry, CreateChannel, Refused,
+        RetryReason,
+    },
+};
+use tokio::sync::oneshot;
+
+use super::{SessionContext, requests::refused, status};
+use crate::{
+    catalog::{ProposalError, propose},
+    channel::Command,
+};
+
+/// Most channels on one page of a listing.
+const MAX_PAGE: usize = 1_000;
+
+pub(super) async fn answer(context: &SessionContext, request: AdminRequest) -> AdminResponse {
+    let number = request.request();
+    let done = match request {
+        AdminRequest::CreateChannel { channel, .. } => create(context, channel).await,
+        AdminRequest::AlterChannel {
+            name, retention, ..
+        } => alter(context, &name, retention).await,
+        AdminRequest::DeleteChannel { name, .. } => delete(context, &name).await,
+        AdminRequest::ListChannels { after, limit, .. } => {
+            Ok(list(context, after.as_deref(), limit))
+        }
+        AdminRequest::Relinquish { name, to, .. } => relinquish(context, &name, to).await,
+        AdminRequest::Status {
+            channel,
+            after,
+            limit,
+            ..
+        } => {
+            let page = status::page(context, channel.as_deref(), after.as_deref(), limit);
+            Ok(Answer::Status(page))
+        }
+    };
+    match done {
+        Ok(Answer::Done) => AdminResponse::Done { request: number },
+        Ok(Answer::Created(channel)) => AdminResponse::Created {
+            request: number,
+            channel,
+        },
+        Ok(Answer::Channels(channels, next)) => AdminResponse::Channels {
+            request: number,
+            channels,
+            next,
+        },
+        Ok(Answer::Status(page)) => AdminResponse::Status {
+            request: number,
+            page,
+        },
+        Err(refusal) => AdminResponse::Refused(Refused {
+            request: number,
+            ..refusal
+        }),
+    }
+}
+
+enum Answer {
+    Done,
+    Created(ChannelEntry),
+    Channels(Vec<ChannelEntry>, Option<String>),
+    Status(tetrarch_wire::frame::StatusPage),
+}
+
+async fn create(context: &SessionContext, wanted: CreateChannel) -> Result<Answer, Refused> {
+    check_channel_name(&wanted.name)
+        .map_err(|error| refused(0, RetryReason::Invalid, error.to_string()))?;
+    if wanted.class == tetrarch_wire::ChannelClass::Available {
+        let detail = "this version has no channels of the class available yet; use quorum";
+        return Err(refused(0, RetryReason::Invalid, detail));
+    }
+    if context.catalog.find(&wanted.name).is_some() {
+        let detail = format!("a channel named '{}' exists already", wanted.name);
+        return Err(refused(0, RetryReason::Exists, detail));
+    }
+    context
+        .facts
+        .require_catalog_leader(context.catalog.meta().uid)?;
+    let entry = context
+        .facts
+        .place(&wanted)
+        .map_err(|error| refused(0, RetryReason::NoPlacement, error.to_string()))?;
+    commit(context, &CatalogCommand::Create(entry.clone())).await?;
+    Ok(Answer::Created(entry))
+}
+
+async fn alter(
+    context: &SessionContext,
+    name: &str,
+    retention: Retention,
+) -> Result<Answer, Refused> {
+    let entry = find(context, name)?;
+    context
+        .facts
+        .require_catalog_leader(context.catalog.meta().uid)?;
+    let command = CatalogCommand::AlterRetention {
+        uid: entry.uid,
+        retention,
+    };
+    commit(context, &command).await?;
+    Ok(Answer::Done)
+}
+
+async fn delete(context: &SessionContext, name: &str) -> Result<Answer, Refused> {
+    let entry = find(context, name)?;
+    context
+        .facts
+        .require_catalog_leader(context.catalog.meta().uid)?;
+    commit(context, &CatalogCommand::Delete { uid: entry.uid }).await?;
+    Ok(Answer::Done)
+}
+
+fn find(context: &SessionContext, name: &str) -> Result<ChannelEntry, Refused> {
+    context.catalog.find(name).ok_or_else(|| unknown(name))
+}
+
+fn unknown(name: &str) -> Refused {
+    let detail = format!("there is no channel named '{name}'");
+    Refused {
+        retry_after_ms: None,
+        ..refused(0, RetryReason::UnknownChannel, detail)
+    }
+}
+
+/// Makes the command part of the catalog, or says why it is not.
+async fn commit(context: &SessionContext, command: &CatalogCommand) -> Result<(), Refused> {
+    match propose(&context.workers, &context.catalog, command).await {
+        Ok(
+            CatalogChange::Created(_)
+            | CatalogChange::RetentionChanged(_)
+            | CatalogChange::Deleted(_),
+        ) => Ok(()),
+        Ok(CatalogChange::Refused(refusal)) => Err(refused_by_catalog(&refusal)),
+        Err(ProposalError::NotLeader(leader)) => {
+            let refusal = refused(0, RetryReason::NotLeader, "another node leads the catalog");
+            Err(Refused { leader, ..refusal })
+        }
+        Err(ProposalError::Indeterminate) => Err(refused(
+            0,
+            RetryReason::Internal,
+            "the catalog's leader changed meanwhile: look whether the command was carried out",
+        )),
+        Err(ProposalError::Refused(reason, detail)) => Err(refused(0, reason, detail)),
+    }
+}
+
+fn refused_by_catalog(refusal: &CatalogRefusal) -> Refused {
+    let reason = match refusal {
+        CatalogRefusal::NameTaken { .. } | CatalogRefusal::UidTaken { .. } => RetryReason::Exists,
+        CatalogRefusal::UnknownChannel { .. } => RetryReason::UnknownChannel,
+        CatalogRefusal::Repeated { .. } => RetryReason::Internal,
+        CatalogRefusal::Full { .. } | CatalogRefusal::Invalid { .. } => RetryReason::Invalid,
+    };
+    Refused {
+        retry_after_ms: None,
+        ..refused(0, reason, refusal.to_string())
+    }
+}
+
+fn list(context: &SessionContext, after: Option<&str>, limit: u32) -> Answer {
+    let page = context
+        .catalog
+        .list(after, (limit as usize).clamp(1, MAX_PAGE));
+    Answer::Channels(page.channels, page.next)
+}
+
+async fn relinquish(
+    context: &SessionContext,
+    name: &str,
+    to: Option<NodeId>,
+) -> Result<Answer, Refused> {
+    let uid = find(context, name)?.uid;
+    let (reply, outcome) = oneshot::channel();
+    let order = Command::Transfer {
+        channel: uid,
+        to,
+        forced: false,
+        reply,
+    };
+    if context.workers.of(uid).commands.send(order).await.is_err() {
+        return Err(refused(0, RetryReason::Starting, "the node is stopping"));
+    }
+    match outcome.await {
+        Ok(AdminOutcome::Done) => Ok(Answer::Done),
+        Ok(AdminOutcome::NotLeader(leader)) => {
+            let leader = leader.and_then(|voter| context.facts.node_of(uid, voter));
+            let refusal = refused(0, RetryReason::NotLeader, "another node leads the channel");
+            Err(Refused { leader, ..refusal })
+        }
+        Ok(AdminOutcome::Failed(why)) => Err(refused(0, RetryReason::Internal, why)),
+        Err(_) => Err(refused(
+            0,
+            RetryReason::NotLeader,
+            "the channel is not on this node",
+        )),
+    }
+}

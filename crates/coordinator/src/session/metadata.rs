@@ -1,0 +1,41 @@
+//! Telling a client where channels and nodes are.
+
+use tetrarch_wire::frame::{ChannelRoute, Metadata, MetadataResponse};
+
+use super::SessionContext;
+
+pub(super) fn answer(context: &SessionContext, request: &Metadata) -> MetadataResponse {
+    let channels = request
+        .channels
+        .iter()
+        .filter_map(|name| route(context, name))
+        .collect();
+    MetadataResponse {
+        request: request.request,
+        channels,
+        nodes: context.facts.node_routes(),
+    }
+}
+
+fn route(context: &SessionContext, name: &str) -> Option<ChannelRoute> {
+    let entry = context.catalog.find(name)?;
+    let leadership = context
+        .registry
+        .get(entry.uid)
+        .map(|h| h.leadership())
+        .unwrap_or_default();
+    let voters = entry.genesis.voters();
+    let node_of = |voter| voters.iter().find(|v| v.id() == voter).map(|v| v.node);
+    Some(ChannelRoute {
+        name: entry.name,
+        uid: entry.uid,
+        class: entry.genesis.class,
+        retention: entry.retention,
+        epoch: leadership.epoch.unwrap_or(tetrarch_wire::Epoch::NONE),
+        leader: leadership.leader.and_then(node_of),
+        replicas: voters
+            .iter()
+            .map(|voter| (voter.node, voter.id()))
+            .collect(),
+    })
+}

@@ -1,0 +1,148 @@
+//! The thread that copies the WAL into the channels' segments, so that WAL files can be used
+//! again, and that saves what is remembered of producers.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use tetrarch_wire::{ChannelUid, Seq};
+
+use super::Flusher;
+use crate::telemetry::{StoreErrorKind, Telemetry};
+
+/// How much is copied before orders are looked at again.
+const BUDGET_BYTES: u64 = 32 * 1024 * 1024;
+/// How long the thread waits for work before it looks whether it is to end.
+const IDLE_WAIT: Duration = Duration::from_millis(100);
+/// How many orders may wait; whoever gives more waits.
+const MAX_ORDERS: usize = 4_096;
+/// How often deleted channels are looked for whose grace period is over, in idle waits.
+const PURGE_EVERY: u32 = 36_000;
+
+/// What the flusher does besides flushing.
+#[derive(Debug)]
+pub(crate) enum FlushOrder {
+    /// Save what is remembered of a channel's producers.
+    SaveProducers {
+        channel: ChannelUid,
+        seq: Seq,
+        bytes: Bytes,
+    },
+}
+
+/// Where orders are handed in.
+#[derive(Clone)]
+pub(crate) struct FlushHandle {
+    orders: mpsc::SyncSender<FlushOrder>,
+    stopping: Arc<AtomicBool>,
+}
+
+impl FlushHandle {
+    pub(crate) fn start(
+        flusher: Flusher,
+        telemetry: Arc<Telemetry>,
+    ) -> std::io::Result<(Self, JoinHandle<()>)> {
+        let (sender, orders) = mpsc::sync_channel(MAX_ORDERS);
+        let stopping = Arc::new(AtomicBool::new(false));
+        let thread = FlushThread {
+            flusher,
+            orders,
+            stopping: Arc::clone(&stopping),
+            telemetry,
+        };
+        let join = std::thread::Builder::new()
+            .name("tetrarch-flush".to_owned())
+            .spawn(move || thread.run())?;
+        Ok((
+            Self {
+                orders: sender,
+                stopping,
+            },
+            join,
+        ))
+    }
+
+    /// Hands in an order. One that finds no room is left out: what it saves is saved again later.
+    pub(crate) fn order(&self, order: FlushOrder) {
+        if let Err(error) = self.orders.try_send(order) {
+            tracing::debug!(%error, "the flusher has no room for an order");
+        }
+    }
+
+    /// Ends the thread once everything that is in the WAL is in the segments, too. The WAL's
+    /// writer must have ended before.
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+    }
+}
+
+struct FlushThread {
+    flusher: Flusher,
+    orders: mpsc::Receiver<FlushOrder>,
+    stopping: Arc<AtomicBool>,
+    telemetry: Arc<Telemetry>,
+}
+
+impl FlushThread {
+    fn run(mut self) {
+        let mut idle = 0;
+        while !self.stopping.load(Ordering::Acquire) {
+            self.carry_out_orders();
+            if !self.flush() && !self.flusher.wait_for_work(IDLE_WAIT) {
+                idle += 1;
+            }
+            if idle >= PURGE_EVERY {
+                idle = 0;
+                self.purge();
+            }
+        }
+        self.carry_out_orders();
+        if let Err(error) = self.flusher.flush_all() {
+            // The WAL still holds it; the next start reads it from there.
+            tracing::warn!(%error, "the WAL was not emptied at the stop");
+        }
+    }
+
+    /// Returns whether there is more to do at once.
+    fn flush(&mut self) -> bool {
+        match self.flusher.flush(BUDGET_BYTES) {
+            Ok(progress) => progress.more,
+            Err(error) => {
+                tracing::error!(%error, "the WAL cannot be copied into the segments");
+                self.telemetry.store().error(StoreErrorKind::Retryable);
+                false
+            }
+        }
+    }
+
+    fn carry_out_orders(&mut self) {
+        while let Ok(order) = self.orders.try_recv() {
+            match order {
+                FlushOrder::SaveProducers {
+                    channel,
+                    seq,
+                    bytes,
+                } => {
+                    if let Err(error) = self.flusher.save_producers(channel, seq, &bytes) {
+                        tracing::warn!(%channel, %error, "the producers were not saved");
+                    }
+                }
+            }
+        }
+    }
+
+    fn purge(&mut self) {
+        match self.flusher.purge_deleted() {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "deleted channels were removed for good"),
+            Err(error) => tracing::warn!(%error, "deleted channels were not removed"),
+        }
+    }
+}

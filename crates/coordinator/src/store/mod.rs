@@ -1,0 +1,22 @@
+//! The threads that own the disk. Nothing here decides anything: writes are gathered into groups
+//! by `tetrarch_log`, and what became of them goes back to the worker that asked.
+//!
+//! Three kinds of thread: one writes and syncs the WAL, one copies it into segments, and a few
+//! read. File work never runs on a thread that also serves the network.
+
+mod flusher;
+mod reads;
+mod writer;
+
+pub(crate) use flusher::{FlushHandle, FlushOrder};
+pub(crate) use reads::{ReadHandle, ReadOutcome};
+pub(crate) use writer::{StoreEvent, StoreEvents, WriteHandle};
+
+use tetrarch_log::RealDisk;
+
+/// The WAL's writer over the real disk.
+pub(crate) type Writer = tetrarch_log::Writer<RealDisk>;
+/// The flusher over the real disk.
+pub(crate) type Flusher = tetrarch_log::Flusher<RealDisk>;
+/// The reader over the real disk.
+pub(crate) type Reader = tetrarch_log::Reader<RealDisk>;

@@ -1,0 +1,312 @@
+//! The thread that writes and syncs the WAL.
+//!
+//! A group is whatever arrived while the last one was being synced; there is no timer. One sync
+//! serves every channel of the node.
+
+use std::{
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use tetrarch_log::{Group, GroupError, GroupQueue, GroupReport, WriteOp, WriteRequest};
+use tetrarch_replica::{LogWrite, Moment, PersistFailure, PersistToken};
+use tetrarch_wire::ChannelUid;
+use tokio::sync::mpsc;
+
+use super::Writer;
+use crate::clock;
+use crate::telemetry::{GroupSynced, StoreErrorKind, StoreState, Telemetry};
+
+/// How long a writer that found no free WAL file waits for the flusher before it looks again.
+const ROOM_WAIT: Duration = Duration::from_millis(100);
+/// How long it waits before it tries a write again that met a passing failure.
+const RETRY_WAIT: Duration = Duration::from_millis(10);
+/// How often it tries before it tells those who wait.
+const MAX_TRIES: u32 = 50;
+const NOT_WRITING: u64 = u64::MAX;
+
+/// What became of a persist.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StoreEvent {
+    pub(crate) channel: ChannelUid,
+    pub(crate) token: PersistToken,
+    pub(crate) failure: Option<PersistFailure>,
+}
+
+/// The senders of the workers' store events, by worker. A channel has a bounded number of persists
+/// outstanding, so these have a bound without having a capacity.
+pub(crate) type StoreEvents = Vec<mpsc::UnboundedSender<Vec<StoreEvent>>>;
+
+/// Who asked for a write. A write without a token is the node's own, and nobody waits for it.
+#[derive(Clone, Copy, Debug)]
+struct Origin {
+    worker: usize,
+    channel: ChannelUid,
+    token: Option<PersistToken>,
+}
+
+struct Pending {
+    queue: GroupQueue<Origin>,
+    stopping: bool,
+}
+
+struct Shared {
+    pending: Mutex<Pending>,
+    arrived: Condvar,
+    events: StoreEvents,
+    /// When the write under way began; [`NOT_WRITING`] while there is none.
+    writing_since: AtomicU64,
+}
+
+/// Where writes are handed in.
+#[derive(Clone)]
+pub(crate) struct WriteHandle {
+    shared: Arc<Shared>,
+}
+
+impl WriteHandle {
+    /// Starts the thread. At most `max_waiting` bytes may wait for it.
+    pub(crate) fn start(
+        writer: Writer,
+        max_waiting: usize,
+        events: StoreEvents,
+        telemetry: Arc<Telemetry>,
+    ) -> std::io::Result<(Self, JoinHandle<()>)> {
+        let queue = GroupQueue::new(writer.group_limit(), max_waiting);
+        let pending = Mutex::new(Pending {
+            queue,
+            stopping: false,
+        });
+        let writing_since = AtomicU64::new(NOT_WRITING);
+        let shared = Arc::new(Shared {
+            pending,
+            arrived: Condvar::new(),
+            events,
+            writing_since,
+        });
+        let thread = WalThread {
+            shared: Arc::clone(&shared),
+            writer,
+            telemetry,
+        };
+        let join = std::thread::Builder::new()
+            .name("tetrarch-wal".to_owned())
+            .spawn(move || thread.run())?;
+        Ok((Self { shared }, join))
+    }
+
+    /// Hands in what a replica wants persisted.
+    pub(crate) fn persist(
+        &self,
+        worker: usize,
+        channel: ChannelUid,
+        token: PersistToken,
+        writes: Vec<LogWrite>,
+    ) {
+        let ops = writes.into_iter().map(write_op).collect();
+        self.push(
+            WriteRequest { channel, ops },
+            Origin {
+                worker,
+                channel,
+                token: Some(token),
+            },
+        );
+    }
+
+    /// Hands in a write of the node's own: a channel opened, trimmed or deleted. It is durable
+    /// before any later write of the same channel is.
+    pub(crate) fn order(&self, channel: ChannelUid, op: WriteOp) {
+        let origin = Origin {
+            worker: 0,
+            channel,
+            token: None,
+        };
+        self.push(
+            WriteRequest {
+                channel,
+                ops: vec![op],
+            },
+            origin,
+        );
+    }
+
+    /// For how long the write under way has been waiting for the disk.
+    pub(crate) fn stalled_for(&self) -> Duration {
+        match self.shared.writing_since.load(Ordering::Acquire) {
+            NOT_WRITING => Duration::ZERO,
+            since => clock::moment().since(Moment::from_nanos(since)),
+        }
+    }
+
+    /// Ends the thread once everything handed in before is on disk.
+    pub(crate) fn stop(&self) {
+        self.shared.lock().stopping = true;
+        self.shared.arrived.notify_one();
+    }
+
+    fn push(&self, request: WriteRequest, origin: Origin) {
+        let mut pending = self.shared.lock();
+        let was_empty = pending.queue.is_empty();
+        let refused = pending.queue.push(request, origin).is_err();
+        drop(pending);
+        if refused {
+            tracing::error!(channel = %origin.channel, "the queue of the WAL is full");
+            self.shared
+                .tell([origin], Some(PersistFailure::StorageFull));
+        } else if was_empty {
+            self.shared.arrived.notify_one();
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the next group; `None` once the thread is to end.
+    fn next(&self) -> Option<Group<Origin>> {
+        let mut pending = self.lock();
+        loop {
+            if let Some(group) = pending.queue.next_group() {
+                return Some(group);
+            }
+            if pending.stopping {
+                return None;
+            }
+            pending = self
+                .arrived
+                .wait(pending)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Tells each worker in one message what became of its persists.
+    fn tell(&self, origins: impl IntoIterator<Item = Origin>, failure: Option<PersistFailure>) {
+        let mut by_worker: Vec<Vec<StoreEvent>> = self.events.iter().map(|_| Vec::new()).collect();
+        for Origin {
+            worker,
+            channel,
+            token,
+        } in origins
+        {
+            if let Some(token) = token {
+                by_worker[worker].push(StoreEvent {
+                    channel,
+                    token,
+                    failure,
+                });
+            }
+        }
+        for (events, sender) in by_worker.into_iter().zip(&self.events) {
+            if !events.is_empty() && sender.send(events).is_err() {
+                tracing::debug!("a worker stopped before its persists were done");
+            }
+        }
+    }
+}
+
+struct WalThread {
+    shared: Arc<Shared>,
+    writer: Writer,
+    telemetry: Arc<Telemetry>,
+}
+
+impl WalThread {
+    fn run(mut self) {
+        while let Some(group) = self.shared.next() {
+            let committed = self.commit(&group.requests);
+            self.shared
+                .writing_since
+                .store(NOT_WRITING, Ordering::Release);
+            match committed {
+                Ok(report) => self.done(group.tags, &report),
+                Err(failure) => self.shared.tell(group.tags, Some(failure)),
+            }
+        }
+    }
+
+    fn commit(&mut self, requests: &[WriteRequest]) -> Result<GroupReport, PersistFailure> {
+        let mut tries = 0;
+        loop {
+            let begun = Instant::now();
+            self.shared
+                .writing_since
+                .store(clock::moment().as_nanos(), Ordering::Release);
+            match self.writer.commit(requests) {
+                Ok(report) => {
+                    self.telemetry.store().group_synced(&GroupSynced {
+                        bytes: report.bytes,
+                        requests: requests.len() as u64,
+                        time: begun.elapsed(),
+                    });
+                    return Ok(report);
+                }
+                Err(GroupError::WalFull) => {
+                    if !self.writer.wait_for_room(ROOM_WAIT) {
+                        tracing::debug!("the WAL still waits for the flusher");
+                    }
+                }
+                Err(GroupError::Retryable(error)) if tries < MAX_TRIES => {
+                    tries += 1;
+                    self.telemetry.store().error(StoreErrorKind::Retryable);
+                    tracing::warn!(%error, tries, "a write to the WAL is tried again");
+                    std::thread::sleep(RETRY_WAIT);
+                }
+                Err(error) => return Err(self.failed(&error)),
+            }
+        }
+    }
+
+    fn failed(&self, error: &GroupError) -> PersistFailure {
+        tracing::error!(%error, "nothing of a group was written");
+        let store = self.telemetry.store();
+        match error {
+            GroupError::StorageFull(_) | GroupError::Retryable(_) | GroupError::WalFull => {
+                store.error(StoreErrorKind::StorageFull);
+                store.state(StoreState::Full);
+                PersistFailure::StorageFull
+            }
+            GroupError::TooLarge { .. } | GroupError::Fatal { .. } => {
+                store.error(StoreErrorKind::Fatal);
+                store.state(StoreState::Failed);
+                PersistFailure::Fatal
+            }
+        }
+    }
+
+    /// All requests of the group are durable but those that the log refused, which contradict what
+    /// it holds: the core and the log disagree, and the channel must not go on.
+    fn done(&self, origins: Vec<Origin>, report: &GroupReport) {
+        if report.refused.is_empty() {
+            return self.shared.tell(origins, None);
+        }
+        let mut refused = Vec::new();
+        let mut durable = Vec::new();
+        for (index, origin) in origins.into_iter().enumerate() {
+            match report.refused.iter().find(|(number, _)| *number == index) {
+                Some((_, refusal)) => {
+                    tracing::error!(channel = %origin.channel, ?refusal, "the log refused a write");
+                    refused.push(origin);
+                }
+                None => durable.push(origin),
+            }
+        }
+        self.shared.tell(durable, None);
+        self.shared.tell(refused, Some(PersistFailure::Fatal));
+    }
+}
+
+fn write_op(write: LogWrite) -> WriteOp {
+    match write {
+        LogWrite::Append(batches) => WriteOp::Append(batches),
+        LogWrite::Truncate(position) => WriteOp::Truncate(position),
+        LogWrite::HardState(state) => WriteOp::HardState(state),
+        LogWrite::CommitHint(seq) => WriteOp::CommitHint(seq),
+    }
+}

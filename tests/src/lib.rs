@@ -1,0 +1,16 @@
+//! What the scenarios in `tests/` are made of: a mesh of real node processes, the program's own
+//! commands as a person would type them, and the check that every node tells the same story.
+
+mod binary;
+mod http;
+mod mesh;
+mod node;
+mod producer;
+mod wait;
+
+pub use binary::{Output, tetrarch};
+pub use http::get;
+pub use mesh::{Mesh, MeshOptions};
+pub use node::{NodeProcess, Signal};
+pub use producer::{Acknowledged, Producer, numbered};
+pub use wait::{PATIENCE, eventually, eventually_some};
