@@ -50,10 +50,10 @@ fn check_peers(file: &NodeFile, reader: &mut Reader) {
 
 fn check_timing(file: &NodeFile, reader: &mut Reader) {
     let timing = &file.timing;
-    if timing.slot_min > timing.slot_max {
+    if timing.slot > timing.slot_cap {
         reader.problem_at(
-            "timing.slot_min_ms",
-            "must not be more than `timing.slot_max_ms`",
+            "timing.slot_ms",
+            "must not be more than `timing.slot_cap_ms`",
         );
     }
     if timing.silence().as_secs() > 30 {
@@ -64,17 +64,22 @@ fn check_timing(file: &NodeFile, reader: &mut Reader) {
         );
         reader.problem_at("timing.missed", &why);
     }
-    if timing.election_jitter > timing.silence() * 4 {
-        let why = "must not be more than four times the silence (heartbeat_ms × missed): \
-                   most of the time without a leader would be spent waiting";
-        reader.problem_at("timing.election_jitter_ms", why);
+    if timing.election_timeout < timing.heartbeat * 2 {
+        let why = "must be at least two heartbeats: a leader that misses one is not gone";
+        reader.problem_at("timing.election_timeout_ms", why);
     }
 }
 
 fn check_limits(file: &NodeFile, reader: &mut Reader) {
     let limits = &file.limits;
-    if limits.channel_inflight_bytes > limits.node_inflight_bytes {
-        let why = "must not be more than `limits.node_inflight_bytes`";
-        reader.problem_at("limits.channel_inflight_bytes", why);
+    if limits.channel_unacked_bytes > limits.node_unacked_bytes {
+        let why = "must not be more than `limits.node_unacked_bytes`";
+        reader.problem_at("limits.channel_unacked_bytes", why);
+    }
+    let storage = &file.storage;
+    if storage.flush_trigger_bytes > storage.pending_max_bytes / 2 {
+        let why = "must not be more than half of `storage.pending_max_bytes`: \
+                   appends would wait for every flush";
+        reader.problem_at("storage.flush_trigger_bytes", why);
     }
 }

@@ -50,6 +50,21 @@ impl<'a> Section<'a> {
             .unwrap_or(default)
     }
 
+    /// A whole number that need not be given.
+    pub(super) fn optional_number(
+        &mut self,
+        name: &'static str,
+        range: RangeInclusive<u64>,
+        unit: &str,
+        meaning: &'static str,
+        example: &'static str,
+        about: &'static str,
+    ) -> Option<u64> {
+        let kind = format!("{unit}, {} to {}", range.start(), range.end());
+        let key = self.key(name, kind, Default::Unset { meaning, example }, about);
+        self.read(key, |given| parse::number(&given.value, &range))
+    }
+
     /// A number of milliseconds.
     pub(super) fn millis(
         &mut self,
@@ -75,6 +90,21 @@ impl<'a> Section<'a> {
         let key = self.key(name, kind, Default::Value(shown), about);
         self.read(key, |given| parse::bytes(&given.value, &range))
             .unwrap_or(default)
+    }
+
+    /// A size in bytes that need not be given.
+    pub(super) fn optional_bytes(
+        &mut self,
+        name: &'static str,
+        range: RangeInclusive<u64>,
+        meaning: &'static str,
+        example: &'static str,
+        about: &'static str,
+    ) -> Option<u64> {
+        let show = parse::show_bytes;
+        let kind = format!("size, {} to {}", show(*range.start()), show(*range.end()));
+        let key = self.key(name, kind, Default::Unset { meaning, example }, about);
+        self.read(key, |given| parse::bytes(&given.value, &range))
     }
 
     /// One of a few words; the first is the default.

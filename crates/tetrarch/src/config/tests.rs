@@ -48,7 +48,7 @@ fn a_file_without_settings_of_its_own_gets_the_defaults() {
     assert_eq!(file.node.labels, [("zone".to_owned(), "a".to_owned())]);
     assert_eq!(file.peers[0].1.port, 7102);
     assert_eq!(file.timing.silence().as_millis(), 450);
-    assert_eq!(file.storage.wal_file_bytes, 64 << 20);
+    assert_eq!(file.storage.wal_file_bytes, None);
 }
 
 #[test]
@@ -62,7 +62,7 @@ address = 7101
 [timing]
 heartbeat_ms = 10
 missed = \"three\"
-slot_min_ms = 400
+slot_ms = 400
 [loging]
 level = \"info\"
 ";
@@ -73,7 +73,7 @@ level = \"info\"
         "f:5:11: `listen.address` must be text in quotes, not a number",
         "f:7:16: `timing.heartbeat_ms` is 10, but must be from 20 to 5000",
         "f:8:10: `timing.missed` must be a number, not text",
-        "f:9:15: `timing.slot_min_ms` must not be more than `timing.slot_max_ms`",
+        "f:9:11: `timing.slot_ms` must not be more than `timing.slot_cap_ms`",
         "f:10:2: unknown section `loging`",
     ];
     assert_eq!(lines.len(), expected.len(), "{lines:#?}");
@@ -130,7 +130,7 @@ fn variables_override_the_file_and_are_refused_by_their_name() {
     assert_eq!(file.listen.address.unwrap().to_string(), "10.0.0.1:9");
     assert_eq!(file.node.labels.len(), 2);
     assert_eq!(file.peers[0].0, "n3");
-    assert_eq!(file.storage.wal_file_bytes, 4 << 20);
+    assert_eq!(file.storage.wal_file_bytes, Some(4 << 20));
 
     let wrong = [
         ("TETRARCH_TIMING_MISSED", "x"),
@@ -168,10 +168,14 @@ fn addresses_and_limits_that_contradict_each_other_are_refused() {
     assert!(refused(&own)[0].contains("names this node itself"));
     let twice = GOOD.to_owned() + "n3 = \"127.0.0.1:7102\"\n";
     assert!(refused(&twice)[0].contains("`n2` and `n3` the same address"));
-    let inverted = GOOD.to_owned() + "[limits]\nnode_inflight_bytes = \"4MiB\"\n";
-    assert!(refused(&inverted)[0].contains("`limits.channel_inflight_bytes`"));
+    let inverted = GOOD.to_owned() + "[limits]\nnode_unacked_bytes = \"4MiB\"\n";
+    assert!(refused(&inverted)[0].contains("`limits.channel_unacked_bytes`"));
     let slow = GOOD.to_owned() + "[timing]\nheartbeat_ms = 5000\nmissed = 20\n";
     assert!(refused(&slow)[0].starts_with("f:12:10: `timing.missed` times"));
+    let hasty = GOOD.to_owned() + "[timing]\nelection_timeout_ms = 299\n";
+    assert!(refused(&hasty)[0].starts_with("f:11:23: `timing.election_timeout_ms`"));
+    let late = GOOD.to_owned() + "[storage]\nflush_trigger_bytes = \"48MiB\"\n";
+    assert!(refused(&late)[0].contains("half of `storage.pending_max_bytes`"));
 }
 
 #[test]

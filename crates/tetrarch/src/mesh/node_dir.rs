@@ -108,6 +108,7 @@ mod tests {
         written.node.labels.clear();
         written.listen.advertise = None;
         written.listen.admin_address = None;
+        written.storage.wal_file_bytes = None;
         written.peers.clear();
         assert_eq!(written, plain);
     }

@@ -8,34 +8,59 @@ const MIB: u64 = 1 << 20;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Unacknowledged bytes of one channel.
-    pub channel_inflight_bytes: u64,
+    pub channel_unacked_bytes: u64,
     /// Unacknowledged batches of one channel.
-    pub channel_inflight_batches: u64,
+    pub channel_unacked_batches: u64,
     /// Unacknowledged bytes of all channels.
-    pub node_inflight_bytes: u64,
+    pub node_unacked_bytes: u64,
+    /// Bytes of recent batches kept in memory for one channel.
+    pub channel_recent_bytes: u64,
+    /// Batches of one producer remembered for deduplication.
+    pub producer_window: u64,
+    /// Producers remembered for one channel.
+    pub channel_producers: u64,
 }
 
 impl Limits {
     pub(super) fn read(section: &mut Section<'_>) -> Self {
         Self {
-            channel_inflight_bytes: section.bytes(
-                "channel_inflight_bytes",
+            channel_unacked_bytes: section.bytes(
+                "channel_unacked_bytes",
                 64 * MIB,
                 2 * MIB..=1024 * MIB,
                 "Most bytes of one channel that are not acknowledged yet. Beyond it publishers are \
                  told to wait.",
             ),
-            channel_inflight_batches: section.number(
-                "channel_inflight_batches",
+            channel_unacked_batches: section.number(
+                "channel_unacked_batches",
                 8_192,
                 16..=1_048_576,
                 "Most batches of one channel that are not acknowledged yet.",
             ),
-            node_inflight_bytes: section.bytes(
-                "node_inflight_bytes",
+            node_unacked_bytes: section.bytes(
+                "node_unacked_bytes",
                 512 * MIB,
                 2 * MIB..=65_536 * MIB,
                 "Most bytes of all channels together that are not acknowledged yet.",
+            ),
+            channel_recent_bytes: section.bytes(
+                "channel_recent_bytes",
+                64 * MIB,
+                2 * MIB..=4096 * MIB,
+                "Most bytes of a channel's recent batches that are kept in memory, for followers \
+                 and readers that are only a little behind.",
+            ),
+            producer_window: section.number(
+                "producer_window",
+                1_024,
+                16..=65_536,
+                "How many batches of one producer are remembered, to recognise a repeated one.",
+            ),
+            channel_producers: section.number(
+                "channel_producers",
+                100_000,
+                16..=10_000_000,
+                "How many producers of one channel are remembered.",
             ),
         }
     }

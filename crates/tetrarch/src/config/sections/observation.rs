@@ -7,6 +7,8 @@ use crate::config::section::Section;
 pub struct Metrics {
     /// Which channels have series of their own.
     pub channel_pattern: String,
+    /// How many channels have series of their own at most.
+    pub channels_max: u64,
 }
 
 impl Metrics {
@@ -15,8 +17,15 @@ impl Metrics {
             channel_pattern: section.text(
                 "channel_pattern",
                 "*",
-                "Which channels have series of their own; `*` stands for any text. All others share \
+                "Which channels have series of their own; `*` stands for any text, `?` for \
+                 any one character. All others share \
                  the channel `__other__`.",
+            ),
+            channels_max: section.number(
+                "channels_max",
+                200,
+                0..=100_000,
+                "How many channels have series of their own at most, whatever the pattern says.",
             ),
         }
     }

@@ -5,9 +5,9 @@ use crate::config::section::Section;
 /// The threads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Runtime {
-    /// Threads that drive channels; 0 for one per core.
+    /// Tasks that share the channels; 0 for one per core.
     pub workers: u64,
-    /// Threads that drive connections; 0 for one per core.
+    /// Threads of the runtime; 0 for one per core.
     pub threads: u64,
 }
 
@@ -18,13 +18,14 @@ impl Runtime {
                 "workers",
                 0,
                 0..=256,
-                "Over how many workers the channels are spread; 0 means one per core.",
+                "How many tasks share the channels; 0 means one per core.",
             ),
             threads: section.number(
                 "threads",
                 0,
                 0..=256,
-                "Threads of the network runtime; 0 means one per core.",
+                "Threads that run those tasks and all connections; 0 means one per core. The disk has \
+                 threads of its own.",
             ),
         }
     }

@@ -1,57 +1,69 @@
-//! Beats and elections.
+//! Beats, elections and handovers.
 
 use std::time::Duration;
 
 use crate::config::section::Section;
 
-/// Beats and elections.
+/// Beats, elections and handovers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timing {
     /// Interval between two beats.
     pub heartbeat: Duration,
     /// Beats missed before a leader counts as silent.
     pub missed: u64,
-    /// Most random time added to the election timeout.
-    pub election_jitter: Duration,
-    /// Shortest slot of an election.
-    pub slot_min: Duration,
-    /// Longest slot of an election.
-    pub slot_max: Duration,
+    /// How long an election round may take, and a leader go on without a majority.
+    pub election_timeout: Duration,
+    /// How long a handover may take.
+    pub transfer_timeout: Duration,
+    /// How much later each next candidate stands.
+    pub slot: Duration,
+    /// The most to which that grows.
+    pub slot_cap: Duration,
 }
 
 impl Timing {
     pub(super) fn read(section: &mut Section<'_>) -> Self {
+        let heartbeat = section.millis(
+            "heartbeat_ms",
+            150,
+            20..=5_000,
+            "Interval between two beats to each node. The same on all nodes.",
+        );
+        let missed = section.number(
+            "missed",
+            3,
+            2..=20,
+            "How many beats must be missed before a leader counts as silent. Interval times count \
+             is the time before a failure is noticed.",
+        );
+        let silence = silence(heartbeat, missed);
+        let timeout = |section: &mut Section<'_>, name, about| {
+            let meaning = "`heartbeat_ms` times `missed`";
+            let range = 40..=60_000;
+            let millis =
+                section.optional_number(name, range, "milliseconds", meaning, "= 450", about);
+            millis.map_or(silence, Duration::from_millis)
+        };
+        let election = "How long a round of an election may take, and how long a leader goes on \
+                        without hearing a majority. Up to a third of it is added by chance.";
+        let transfer = "How long the handover of a channel may take before its leader keeps it.";
         Self {
-            heartbeat: section.millis(
-                "heartbeat_ms",
-                150,
-                20..=5_000,
-                "Interval between two beats to each node. The same on all nodes.",
-            ),
-            missed: section.number(
-                "missed",
-                3,
-                2..=20,
-                "How many beats must be missed before a leader counts as silent. Interval times \
-                 count is the time before a failure is noticed.",
-            ),
-            election_jitter: section.millis(
-                "election_jitter_ms",
-                150,
-                0..=5_000,
-                "Most random time added to an election timeout, so that not all stand at once.",
-            ),
-            slot_min: section.millis(
-                "slot_min_ms",
+            heartbeat,
+            missed,
+            election_timeout: timeout(section, "election_timeout_ms", election),
+            transfer_timeout: timeout(section, "transfer_timeout_ms", transfer),
+            slot: section.millis(
+                "slot_ms",
                 50,
                 1..=5_000,
-                "Shortest wait between the stands of two candidates, on a fast network and disk.",
+                "How much later each next candidate stands for election, so that they do not all \
+                 stand at once.",
             ),
-            slot_max: section.millis(
-                "slot_max_ms",
+            slot_cap: section.millis(
+                "slot_cap_ms",
                 300,
                 1..=10_000,
-                "Longest wait between the stands of two candidates, on a slow network or disk.",
+                "The most to which `slot_ms` grows when elections follow one another too fast.",
             ),
         }
     }
@@ -59,7 +71,10 @@ impl Timing {
     /// Silence after which a leader is given up.
     #[must_use]
     pub fn silence(&self) -> Duration {
-        self.heartbeat
-            .saturating_mul(u32::try_from(self.missed).unwrap_or(u32::MAX))
+        silence(self.heartbeat, self.missed)
     }
+}
+
+fn silence(heartbeat: Duration, missed: u64) -> Duration {
+    heartbeat.saturating_mul(u32::try_from(missed).unwrap_or(u32::MAX))
 }
