@@ -59,7 +59,7 @@ impl Epochs {
     ) -> Option<Seq> {
         let mut their_end = their_tail;
         for row in theirs {
-            if let Some(index) = self.0.iter().rposition(|mine| mine == row) {
+            if let Some(index) = self.0.iter().rposition(|mine| same_epoch(mine, row)) {
                 let here = self.0.get(index + 1);
                 let end = here.map_or(tail, |next| next.start.previous());
                 return Some(end.min(their_end));
@@ -68,6 +68,13 @@ impl Epochs {
         }
         (their_end == Seq::ZERO).then_some(Seq::ZERO)
     }
+}
+
+/// Whether two rows are of one epoch of one history. Where retention has dropped its first batch,
+/// a row begins later than the epoch did, and only the epoch itself can be compared; the links at
+/// the point are compared before anything is cut in any case.
+fn same_epoch(mine: &EpochStart, theirs: &EpochStart) -> bool {
+    mine.epoch == theirs.epoch && (mine.start != theirs.start || mine.link == theirs.link)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ impl Replica {
     /// A replica acknowledges. It counts only with the current generation and with this log's
     /// own link at that seq: equal links mean equal prefixes.
     pub(crate) fn on_append_ack(&mut self, from: VoterId, ack: AppendAck, ctx: &mut Context<'_>) {
-        let (tail, now) = (self.log.tail().seq, ctx.now.mono);
+        let now = ctx.now.mono;
         let known = self.log.position_at(ack.durable);
         let Some(follower) = self.follower_mut(from) else {
             return;
@@ -22,16 +22,31 @@ impl Replica {
         if !follower.accepts_generation(ack.ack_generation) {
             return;
         }
+        let link = known.map(|mine| mine.link);
+        let link = link.or_else(|| follower.sent_link_at(ack.durable));
         follower.answered(ack.durable, now);
-        let matches = match known {
-            Some(mine) => mine.link == ack.durable_link,
-            None => follower.was_served(ack.durable, ack.durable_link),
-        };
-        if !matches {
-            return;
+        if link == Some(ack.durable_link) {
+            self.on_verified_ack(from, ack.durable, known, ctx);
         }
-        let advanced = ack.durable > follower.acked;
-        follower.holds(ack.durable, tail, now);
+        self.push_to(from, ctx);
+        self.check_transfer(ctx);
+    }
+
+    /// A replica holds this log durably up to `durable`, at the position `known` if it is in
+    /// memory.
+    fn on_verified_ack(
+        &mut self,
+        from: VoterId,
+        durable: Seq,
+        known: Option<LogPosition>,
+        ctx: &mut Context<'_>,
+    ) {
+        let (tail, now) = (self.log.tail().seq, ctx.now.mono);
+        let Some(follower) = self.follower_mut(from) else {
+            return;
+        };
+        let advanced = durable > follower.acked;
+        follower.holds(durable, tail, now);
         if follower.flow == Flow::Search
             && let Some(position) = known
         {
@@ -40,8 +55,6 @@ impl Replica {
         if advanced {
             self.advance_commit(ctx);
         }
-        self.push_to(from, ctx);
-        self.check_transfer(ctx);
     }
 
     /// Pushes again to a replica whose log is known, if the next batch is in memory.

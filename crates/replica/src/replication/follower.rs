@@ -19,7 +19,7 @@ pub(crate) enum Flow {
 /// An append on its way.
 #[derive(Clone, Copy, Debug)]
 struct Sent {
-    end: Seq,
+    end: LogPosition,
     bytes: usize,
     batches: usize,
     at: Moment,
@@ -93,7 +93,7 @@ impl Follower {
         self.in_flight_bytes += bytes;
         self.in_flight_batches += batches;
         self.in_flight.push_back(Sent {
-            end: end.seq,
+            end,
             bytes,
             batches,
             at,
@@ -138,7 +138,7 @@ impl Follower {
         if let Some(sent_at) = self.probe.take() {
             self.contact = self.contact.max(sent_at);
         }
-        while self.in_flight.front().is_some_and(|s| s.end <= durable) {
+        while self.in_flight.front().is_some_and(|s| s.end.seq <= durable) {
             if let Some(sent) = self.in_flight.pop_front() {
                 self.in_flight_bytes -= sent.bytes;
                 self.in_flight_batches -= sent.batches;
@@ -159,6 +159,14 @@ impl Follower {
         } else {
             self.behind_since.get_or_insert(now);
         }
+    }
+
+    /// The link of this log at `seq`, if something sent to it ended there.
+    pub(crate) fn sent_link_at(&self, seq: Seq) -> Option<Link> {
+        let sent = self.in_flight.iter().map(|sent| sent.end);
+        let mut ends = sent.chain([self.next]).chain(self.served);
+        let end = ends.find(|end| end.seq == seq)?;
+        Some(end.link)
     }
 
     /// Whether the chunk that it pulled last ended here.

@@ -136,11 +136,13 @@ impl Chronicle {
         );
     }
 
-    /// I6: the same seq in the same epoch has the same link everywhere.
-    pub(crate) fn i6_log_matching(&mut self, batch: &Batch) {
-        let key = (batch.last_seq(), batch.epoch());
-        let link = *self.links.entry(key).or_insert(batch.link());
-        assert_eq!(link, batch.link(), "I6: two different batches at {key:?}");
+    /// I6: the same seq in the same epoch has the same link, on every disk and in every message.
+    pub(crate) fn i6_log_matching<'a>(&mut self, batches: impl IntoIterator<Item = &'a Batch>) {
+        for batch in batches {
+            let key = (batch.last_seq(), batch.epoch());
+            let link = *self.links.entry(key).or_insert(batch.link());
+            assert_eq!(link, batch.link(), "I6: two different batches at {key:?}");
+        }
     }
 
     /// I7: a new leader's log holds everything committed before.
@@ -195,29 +197,34 @@ impl Chronicle {
         }
     }
 
+    /// Whether every node has everything, durably, and knows that it is committed.
+    pub(crate) fn all_caught_up(&self, nodes: &[Node]) -> bool {
+        let committed = self.committed.last().map(Batch::position);
+        nodes.iter().all(|node| {
+            let tail = node.disk.tail();
+            Some(tail) == committed && node.commit == tail.seq
+        })
+    }
+
     /// I9: at the end every acknowledged event is at its seq on every node, and all logs agree.
     pub(crate) fn i9_everything_acknowledged_is_everywhere(&self, nodes: &[Node]) {
+        let committed = self.committed.last().map(Batch::position);
         for (index, node) in nodes.iter().enumerate() {
-            assert_eq!(
-                node.disk.tail(),
-                nodes[0].disk.tail(),
-                "I9: n{index} did not catch up"
-            );
-            assert_eq!(
-                node.commit, nodes[0].commit,
-                "I9: n{index} does not know what is committed"
-            );
+            let tail = node.disk.tail();
+            assert_eq!(Some(tail), committed, "I9: n{index} did not catch up");
+            assert_eq!(node.commit, tail.seq, "I9: n{index} knows less committed");
+        }
+        for (index, node) in nodes.iter().enumerate() {
             for ((client, number), seq) in &self.acked {
                 if *seq <= node.disk.start.seq {
                     continue;
                 }
-                let batch = node
-                    .disk
-                    .batch_at(*seq)
-                    .expect("I9: an acknowledged event is gone");
+                let held = node.disk.batch_at(*seq);
+                let batch = held.unwrap_or_else(|| panic!("I9: n{index} lacks {seq}"));
                 let offset = usize::try_from(seq.since(batch.base_seq())).unwrap();
                 let event = batch.events().unwrap().iter().nth(offset).unwrap();
-                assert_eq!(event.payload, clients::payload(*client, *number), "I9");
+                let sent = clients::payload(*client, *number);
+                assert_eq!(event.payload, sent, "I9: n{index} at {seq}");
             }
         }
     }

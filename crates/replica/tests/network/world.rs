@@ -9,7 +9,7 @@ use tetrarch_replica::{
 };
 use tetrarch_wire::{
     ChannelClass, ChannelConfig, ChannelUid, LogPosition, NodeId, ReplicaRole, Seq, StoreId, Voter,
-    frame::ProduceOutcome,
+    frame::{ChannelMessage, ProduceOutcome},
 };
 
 use super::{
@@ -65,9 +65,6 @@ pub(crate) enum Event {
     Forgotten {
         client: usize,
         ticket: Ticket,
-    },
-    Look {
-        node: usize,
     },
     Housekeeping,
     Fault,
@@ -265,7 +262,10 @@ impl World {
             "I27: nothing was acknowledged within ten election timeouts after the heal"
         );
         self.clients.clear();
-        self.run_until(self.now + 5 * ELECTION_TIMEOUT);
+        let patience = self.now + 200 * ELECTION_TIMEOUT;
+        while self.now < patience && !self.chronicle.all_caught_up(&self.nodes) {
+            self.run_until(self.now + ELECTION_TIMEOUT);
+        }
         self.chronicle
             .i9_everything_acknowledged_is_everywhere(&self.nodes);
     }
@@ -340,7 +340,6 @@ impl World {
                     self.at(0, Event::Client { client });
                 }
             }
-            Event::Look { node } => self.look(node),
             Event::Housekeeping => self.housekeeping(),
             Event::Fault => self.fault(),
             Event::Resume { node } => self.resume(node),
@@ -417,6 +416,8 @@ impl World {
         self.nodes[node].replica = None;
         self.nodes[node].boot += 1;
         self.nodes[node].next_tick = u64::MAX;
+        self.nodes[node].paused_since = None;
+        self.nodes[node].inbox.clear();
         for peer in 0..self.nodes.len() {
             if peer != node {
                 self.disconnect(node, peer);
@@ -543,7 +544,10 @@ impl World {
             } => {
                 self.chronicle
                     .i5_persistence_before_promise(node, &self.nodes, epoch, &message);
-                if let tetrarch_wire::frame::ChannelMessage::SyncChunk(_) = message {
+                if let ChannelMessage::Append(append) = &message {
+                    self.chronicle.i6_log_matching(&append.batches);
+                }
+                if let ChannelMessage::SyncChunk(_) = &message {
                     self.tally.pulls += 1;
                 }
                 let to = self.nodes.iter().position(|n| n.id == to).unwrap();
@@ -637,7 +641,6 @@ impl World {
             match write {
                 LogWrite::Append(batches) => {
                     for batch in batches {
-                        self.chronicle.i6_log_matching(batch);
                         self.nodes[node].shadow_append(batch);
                     }
                 }
