@@ -51,6 +51,12 @@ impl FrameSender {
         self.queued.size()
     }
 
+    /// Whether nothing waits to be flushed.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.queued.is_empty() && self.leaving.is_empty()
+    }
+
     /// Queues a frame, and sends once enough is queued to be worth a write. Cancel safe, except
     /// that the frame is queued in any case.
     ///

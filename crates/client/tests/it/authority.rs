@@ -10,26 +10,26 @@ use tetrarch_client::tls::{Identity, IdentityFiles};
 
 /// What is unusual about a certificate.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Flaw {
+pub(crate) enum Flaw {
     Nothing,
     Expired,
     OnlyCommonName,
     OnlyForClients,
 }
 
-pub struct Pem {
-    pub ca: String,
-    pub certificate: String,
-    pub key: String,
+pub(crate) struct Pem {
+    pub(crate) ca: String,
+    pub(crate) certificate: String,
+    pub(crate) key: String,
 }
 
-pub struct Authority {
+pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
 }
 
 impl Authority {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
@@ -40,7 +40,7 @@ impl Authority {
         }
     }
 
-    pub fn pem(&self, uri: &str, flaw: Flaw) -> Pem {
+    pub(crate) fn pem(&self, uri: &str, flaw: Flaw) -> Pem {
         let mut params = CertificateParams::default();
         params
             .distinguished_name
@@ -68,16 +68,16 @@ impl Authority {
         }
     }
 
-    pub fn identity(&self, uri: &str) -> Identity {
+    pub(crate) fn identity(&self, uri: &str) -> Identity {
         identity(&self.pem(uri, Flaw::Nothing)).unwrap()
     }
 
-    pub fn flawed(&self, uri: &str, flaw: Flaw) -> Identity {
+    pub(crate) fn flawed(&self, uri: &str, flaw: Flaw) -> Identity {
         identity(&self.pem(uri, flaw)).unwrap()
     }
 }
 
-pub fn identity(pem: &Pem) -> Result<Identity, tetrarch_client::tls::IdentityError> {
+pub(crate) fn identity(pem: &Pem) -> Result<Identity, tetrarch_client::tls::IdentityError> {
     let names = IdentityFiles {
         ca: PathBuf::from("ca.pem"),
         certificate: PathBuf::from("node.pem"),
