@@ -175,10 +175,10 @@ impl Follower {
             .is_some_and(|end| (end.seq, end.link) == (seq, link))
     }
 
-    /// Whether an answer is owed.
+    /// Whether an answer is owed: it is not known to hold durably all that it was sent.
     pub(crate) fn owes_answer(&self, commit: Seq) -> bool {
         self.flow == Flow::Search
-            || self.has_in_flight()
+            || self.acked < self.next.seq
             || self.probe.is_some()
             || self.told_commit < commit
     }

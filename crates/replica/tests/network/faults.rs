@@ -45,11 +45,11 @@ impl Plan {
         };
         let quick = dice.between(0, 3);
         Self {
-            duration: dice.between(4, 12) * 1000 * MS,
+            duration: dice.between(3, 9) * 1000 * MS,
             loss: some(dice, 100),
             duplication: some(dice, 100),
             latency: (quick, quick + dice.between(1, 20)),
-            every: dice.between(100, 1500),
+            every: dice.between(30, 700),
             weights: std::array::from_fn(|_| some(dice, 100)),
             transfers: some(dice, 100),
             trims: some(dice, 300),

@@ -818,7 +818,7 @@ impl World {
                 self.chronicle
                     .i12_no_ack_under_a_known_higher_epoch(&self.nodes[node], *epoch);
                 client.node = node;
-                1
+                12
             }
             ProduceOutcome::OutOfOrder { expected } => {
                 assert!(

@@ -66,12 +66,12 @@ fn a_channel_that_did_not_change_is_heard_again_without_being_named() {
 }
 
 #[test]
-fn a_moving_commit_is_said_once_and_told_with_the_next_beat() {
+fn a_moving_commit_is_said_once_and_leaves_the_generation_alone() {
     let mut mesh = led_pair();
+    let generation = mesh.hubs[0].peers[&node(1)].led.generation();
     mesh.stamp(0, &leading(0, channel(1), 5, 11));
     mesh.pass();
     mesh.tick(0);
-    let generation = beats(&mesh)[0].table_generation;
     assert_eq!(beats(&mesh)[0].rows[0].commit, Seq::new(11));
     mesh.settle();
     assert_eq!(mesh.heard(1, 0)[0].commit, Seq::new(11));
@@ -118,6 +118,16 @@ fn an_unstamped_row_vanishes_after_two_intervals_and_the_peer_learns_it() {
     mesh.tick(0);
     mesh.settle();
     assert_eq!(heard_at(&mut mesh, 1).len(), 1);
+}
+
+#[test]
+fn after_a_pause_of_the_whole_node_nothing_old_is_claimed() {
+    let mut mesh = led_pair();
+    (0..10).for_each(|_| mesh.pass());
+    let now = mesh.now;
+    mesh.on(0, |hub, effects| hub.beat_now(channel(1), now, effects));
+    assert_eq!(beats(&mesh)[0].table_count, 0);
+    assert_eq!(beats(&mesh)[0].rows[0].role, ReplicaRole::Idle);
 }
 
 #[test]
@@ -320,6 +330,26 @@ fn a_new_epoch_counts_only_with_an_answer_to_a_beat_that_names_it() {
 }
 
 #[test]
+fn an_answer_counts_for_no_more_than_its_beat_said() {
+    let mut mesh = led_pair();
+    mesh.pass();
+    mesh.restamp(0);
+    mesh.tick(0);
+    mesh.stamp(0, &leading(0, channel(1), 6, 10));
+    mesh.take_facts();
+    let ack = BeatAck {
+        boot: Boot::new(1),
+        number: beats(&mesh)[0].number,
+        table_generation_seen: u64::MAX,
+        rows: Vec::new(),
+        refused: Vec::new(),
+    };
+    let now = mesh.now;
+    mesh.on(0, |hub, effects| hub.on_ack(node(1), &ack, now, effects));
+    assert_eq!(mesh.take_facts(), []);
+}
+
+#[test]
 fn an_answer_from_a_node_that_lacks_the_table_counts_for_what_it_holds() {
     let mut mesh = led_pair();
     mesh.stamp(0, &leading(0, channel(2), 5, 1));
@@ -360,9 +390,33 @@ fn frames_of_an_earlier_start_are_dropped() {
     mesh.on(1, |hub, effects| {
         hub.peer_up(node(0), voter(0), Boot::new(1), effects);
     });
+    assert_eq!(mesh.hubs[1].peers[&node(0)].boot, Boot::new(2));
     mesh.settle();
     assert_eq!(mesh.take_facts(), []);
     assert!(mesh.heard(1, 0).is_empty());
+}
+
+#[test]
+fn a_repeated_or_overtaken_beat_keeps_nobody_alive() {
+    let mut mesh = Mesh::new(2);
+    for number in 0..20 {
+        mesh.stamp(0, &leading(0, channel(number), 5, 10));
+        mesh.stamp(1, &following(1, channel(number), 5, 0));
+    }
+    mesh.tick(0);
+    let late = mesh.flight.pop_back().unwrap();
+    assert!(matches!(&late.1.frame, Frame::NodeBeat(beat) if beat.pages == 2));
+    mesh.settle();
+    mesh.round();
+    mesh.pass();
+    mesh.tick(0);
+    let repeated = mesh.flight[0].clone();
+    mesh.settle();
+    mesh.take_facts();
+    for (from, sent) in [late, repeated] {
+        mesh.deliver(from, sent);
+        assert!(mesh.take_facts().is_empty() && mesh.flight.is_empty());
+    }
 }
 
 #[test]
@@ -384,6 +438,18 @@ fn an_answer_to_an_earlier_start_is_dropped() {
 }
 
 #[test]
+fn a_restarted_peer_is_told_everything_again() {
+    let mut mesh = led_pair();
+    mesh.on(0, |hub, effects| {
+        hub.peer_up(node(1), voter(1), Boot::new(2), effects);
+    });
+    mesh.pass();
+    mesh.restamp(0);
+    mesh.tick(0);
+    assert_eq!(beats(&mesh)[0].rows.len(), 1);
+}
+
+#[test]
 fn a_wiped_peer_is_another_voter_and_is_told_nothing_of_its_predecessor() {
     let mut mesh = led_pair();
     let wiped = VoterId::from_bytes([77; 16]);
@@ -391,9 +457,9 @@ fn a_wiped_peer_is_another_voter_and_is_told_nothing_of_its_predecessor() {
         hub.peer_up(node(1), wiped, Boot::new(1), effects);
     });
     assert!(mesh.led(0, 1).is_empty());
-    mesh.round();
+    mesh.stamp(0, &leading(0, channel(1), 5, 11));
     assert!(mesh.led(0, 1).is_empty());
-    let mut told = leading(0, channel(1), 5, 10);
+    let mut told = leading(0, channel(1), 5, 11);
     told.replicas = [PeerReplica {
         node: node(1),
         voter: wiped,

@@ -216,8 +216,101 @@ fn a_new_connection_repeats_what_the_old_one_may_have_lost() {
             hub.peer_up(node(other), voter(other), Boot::new(1), effects);
         });
     }
-    mesh.round();
+    mesh.tick(0);
+    let said: usize = beats(&mesh).iter().map(|beat| beat.rows.len()).sum();
+    assert_eq!(said, 1_000);
+    mesh.settle();
     assert_eq!(mesh.heard(1, 0).len(), 1_000);
+}
+
+/// Lets node 1 ask for the table of node 0 and takes the answer away.
+fn pages_of_table(mesh: &mut Mesh) -> Vec<(u8, OutgoingFrame)> {
+    let now = mesh.now;
+    let request = tetrarch_wire::frame::TableRequest { generation_seen: 0 };
+    let before: Vec<_> = mesh.flight.drain(..).collect();
+    mesh.on(0, |hub, effects| {
+        hub.on_table_request(node(1), request, now, effects);
+    });
+    let pages = mesh.flight.drain(..).collect();
+    mesh.flight.extend(before);
+    pages
+}
+
+#[test]
+fn beats_follow_a_table_on_its_stream_until_it_is_confirmed() {
+    let mut mesh = leader_of(3);
+    mesh.round();
+    mesh.stamp(0, &leading(0, channel(9), 5, 1));
+    mesh.pass();
+    mesh.tick(0);
+    mesh.settle();
+    for (way, asked) in [
+        (BeatWay::Datagram, false),
+        (BeatWay::Control, true),
+        (BeatWay::Datagram, false),
+    ] {
+        if asked {
+            assert_eq!(pages_of_table(&mut mesh).len(), 1);
+        }
+        mesh.pass();
+        mesh.restamp(0);
+        mesh.tick(0);
+        assert_eq!(mesh.flight[0].1.way, way);
+        mesh.settle();
+    }
+}
+
+#[test]
+fn the_hash_of_a_table_covers_channel_number_and_leader() {
+    let epoch = Epoch::new(5, voter(0));
+    let share = table_hash_share(channel(1), epoch);
+    assert_eq!(share, table_hash_share(channel(1), epoch));
+    assert_ne!(share, table_hash_share(channel(2), epoch));
+    assert_ne!(share, table_hash_share(channel(1), Epoch::new(6, voter(0))));
+    assert_ne!(share, table_hash_share(channel(1), Epoch::new(5, voter(1))));
+}
+
+#[test]
+fn a_beat_from_before_the_table_that_is_held_undoes_nothing() {
+    let mut mesh = leader_of(3);
+    mesh.stamp(1, &following(1, channel(9), 5, 0));
+    mesh.round();
+    mesh.stamp(0, &leading(0, channel(9), 5, 1));
+    mesh.pass();
+    mesh.tick(0);
+    let (from, old) = mesh.flight.pop_front().unwrap();
+    mesh.on(0, |hub, _| hub.forget(channel(9)));
+    for (from, page) in pages_of_table(&mut mesh) {
+        mesh.deliver(from, page);
+    }
+    mesh.take_facts();
+    mesh.deliver(from, old);
+    assert_eq!(mesh.take_facts(), []);
+    assert_eq!(mesh.heard(1, 0), mesh.led(0, 1));
+}
+
+#[test]
+fn a_table_from_before_the_beats_that_were_heard_or_of_an_earlier_start_is_dropped() {
+    let mut mesh = leader_of(3);
+    mesh.round();
+    let pages = pages_of_table(&mut mesh);
+    mesh.stamp(0, &leading(0, channel(9), 5, 1));
+    mesh.pass();
+    mesh.restamp(0);
+    mesh.tick(0);
+    mesh.settle();
+    for (from, page) in pages.clone() {
+        mesh.deliver(from, page);
+    }
+    assert_eq!(mesh.heard(1, 0).len(), 4);
+    assert_eq!(mesh.heard(1, 0), mesh.led(0, 1));
+    mesh.on(1, |hub, effects| {
+        hub.peer_up(node(0), voter(0), Boot::new(2), effects);
+    });
+    for (from, page) in pages {
+        mesh.deliver(from, page);
+    }
+    assert!(mesh.heard(1, 0).is_empty());
 }
 
 #[test]
@@ -247,4 +340,14 @@ fn round_trips_are_measured_and_beats_echo_each_other() {
     mesh.settle();
     let fact = mesh.hubs[0].peer(node(1)).unwrap();
     assert_eq!(fact.rtt, Some(Duration::from_millis(8)));
+    mesh.pass();
+    mesh.tick(0);
+    let (from, sent) = mesh.flight.pop_front().unwrap();
+    mesh.deliver(from, sent);
+    mesh.now = mesh.now.plus(Duration::from_millis(16));
+    mesh.settle();
+    mesh.tick(1);
+    mesh.settle();
+    let fact = mesh.hubs[0].peer(node(1)).unwrap();
+    assert_eq!(fact.rtt, Some(Duration::from_millis(9)));
 }
