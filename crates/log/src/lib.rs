@@ -29,10 +29,14 @@ mod retention;
 mod segment;
 mod shared;
 mod store;
+#[cfg(test)]
+mod tests;
 mod wal;
 mod writer;
 
 pub use damage::Damage;
+#[cfg(any(test, feature = "simulation"))]
+pub use disk::CrashDisk;
 pub use disk::{Disk, DiskError, DiskFile, Failure, FreeSpace, RealDisk};
 pub use error::{GroupError, LogError, ReadError, Refusal};
 pub use flusher::{FlushProgress, Flusher};

@@ -17,6 +17,9 @@ pub struct StoreOptions {
     pub expect_node: Option<NodeId>,
     /// Bytes of a WAL file. `None`: a 64th of the filesystem, from 2 MiB to 64 MiB.
     pub wal_file_bytes: Option<u64>,
+    /// Bytes that are set aside so that a store on a full disk can still be opened. `None`: a
+    /// hundredth of the filesystem, at most 1 GiB, but no less than all WAL files together.
+    pub ballast_bytes: Option<u64>,
     /// Most WAL files. Default 4.
     pub wal_files_max: usize,
     /// Most bytes of requests in one commit group. Default 4 MiB.
@@ -45,6 +48,7 @@ impl Default for StoreOptions {
         Self {
             expect_node: None,
             wal_file_bytes: None,
+            ballast_bytes: None,
             wal_files_max: 4,
             group_max_bytes: 4 * 1024 * 1024,
             pending_max_bytes: 48 * MIB,
@@ -65,6 +69,15 @@ impl StoreOptions {
         self.wal_file_bytes
             .unwrap_or_else(|| (total / 64).clamp(WAL_FILE_MIN, WAL_FILE_MAX))
             .next_multiple_of(crate::disk::BLOCK as u64)
+    }
+
+    /// Bytes of ballast on a filesystem of `total` bytes: a start may have to copy the whole WAL.
+    #[must_use]
+    pub fn ballast_bytes_on(&self, total: u64) -> u64 {
+        self.ballast_bytes.unwrap_or_else(|| {
+            let wal = self.wal_file_bytes_on(total) * self.wal_files_max as u64;
+            (total / 100).clamp(MIB, 1024 * MIB).max(wal)
+        })
     }
 }
 

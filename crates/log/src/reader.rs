@@ -163,17 +163,24 @@ pub(crate) fn read<D: Disk>(
 }
 
 /// Whether the log has a batch that ends exactly at `at`, or begins there.
-pub(crate) fn holds<D: Disk>(shared: &Shared<D>, channel: &Arc<Channel>, at: LogPosition) -> bool {
+pub(crate) fn holds<D: Disk>(
+    shared: &Shared<D>,
+    channel: &Arc<Channel>,
+    at: LogPosition,
+) -> Result<bool, ReadError> {
     let view = channel.view();
     if at == view.log_start || at == view.tail {
-        return true;
+        return Ok(true);
     }
     drop(view);
-    read(shared, channel, at.seq, 1).is_ok_and(|out| {
-        out.batches
+    match read(shared, channel, at.seq, 1) {
+        Ok(out) => Ok(out
+            .batches
             .first()
-            .is_some_and(|batch| batch.position() == at)
-    })
+            .is_some_and(|batch| batch.position() == at)),
+        Err(ReadError::Trimmed { .. } | ReadError::BeyondTail { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 fn refused(segment: &Segment, error: DiskError) -> ReadError {

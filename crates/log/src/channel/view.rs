@@ -110,7 +110,10 @@ impl View {
 
     /// Follows a durable truncation.
     pub(crate) fn truncate(&mut self, at: LogPosition, lsn: Lsn) {
-        while let Some(batch) = self.pending.pop_back_if(|last| last.base_seq() > at.seq) {
+        let kept = self
+            .pending
+            .partition_point(|batch| batch.base_seq() <= at.seq);
+        for batch in self.pending.drain(kept..) {
             self.pending_bytes -= batch.size() as u64;
         }
         self.epochs.retain(|epoch| epoch.start <= at.seq);
@@ -185,10 +188,10 @@ impl View {
             _ => written,
         };
         let before = self.pending_bytes;
-        while let Some(batch) = self
+        let written = self
             .pending
-            .pop_front_if(|first| first.last_seq() <= visible.seq)
-        {
+            .partition_point(|batch| batch.last_seq() <= visible.seq);
+        for batch in self.pending.drain(..written) {
             self.pending_bytes -= batch.size() as u64;
         }
         self.flushed = visible;

@@ -2,6 +2,8 @@
 //! [`DiskFile`], so that every error passes the same classifier and a test can put a disk
 //! underneath that loses power between any two blocks.
 
+#[cfg(any(test, feature = "simulation"))]
+mod crash;
 mod failure;
 mod real;
 
@@ -9,6 +11,8 @@ use std::fmt::Debug;
 use std::io::IoSlice;
 use std::path::{Path, PathBuf};
 
+#[cfg(any(test, feature = "simulation"))]
+pub use crash::{CrashDisk, CrashFile, CrashLock, Fate};
 pub use failure::{DiskError, DiskOperation, Failure};
 pub use real::{RealDisk, RealFile, RealLock};
 
@@ -146,4 +150,10 @@ pub trait DiskFile: Debug + Send + Sync + 'static {
     /// # Errors
     /// As the disk says.
     fn fill_zeroed(&self, len: u64) -> Result<(), DiskError>;
+
+    /// Makes room for `len` bytes in an empty file without writing them.
+    ///
+    /// # Errors
+    /// As the disk says.
+    fn reserve(&self, len: u64) -> Result<(), DiskError>;
 }

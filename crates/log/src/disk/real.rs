@@ -214,6 +214,15 @@ impl DiskFile for RealFile {
             .sync_all()
             .map_err(self.error(DiskOperation::Sync))
     }
+
+    fn reserve(&self, len: u64) -> Result<(), DiskError> {
+        let flags = rustix::fs::FallocateFlags::empty();
+        rustix::fs::fallocate(&self.file, flags, 0, len)
+            .map_err(|errno| self.error(DiskOperation::Write)(errno.into()))?;
+        self.file
+            .sync_all()
+            .map_err(self.error(DiskOperation::Sync))
+    }
 }
 
 #[cfg(test)]
@@ -225,7 +234,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = RealDisk.create(&dir.path().join("f")).unwrap();
         let bytes: Vec<[u8; 3]> = (0..3000_u16)
-            .map(|i| [i as u8, (i >> 8) as u8, 7])
+            .map(|number| {
+                let [low, high] = number.to_le_bytes();
+                [low, high, 7]
+            })
             .collect();
         let parts: Vec<IoSlice<'_>> = bytes.iter().map(|part| IoSlice::new(part)).collect();
         file.write_at(&parts, 5).unwrap();

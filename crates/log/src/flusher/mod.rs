@@ -7,6 +7,7 @@
 //! when it waits for a trim or its end. A WAL file is used again only when no checkpoint lacks
 //! any record of it.
 
+mod ballast;
 mod files;
 mod producers;
 mod recycle;
@@ -39,6 +40,7 @@ pub struct Flusher<D: Disk> {
     /// Channels whose checkpoint is done but for the name of their directory.
     checkpointed: Vec<(Arc<Channel>, Lsn)>,
     new_directories: bool,
+    has_ballast: bool,
 }
 
 /// What one call did.
@@ -65,6 +67,7 @@ impl<D: Disk> Flusher<D> {
             unsynced: BTreeMap::new(),
             checkpointed: Vec::new(),
             new_directories: false,
+            has_ballast: false,
         }
     }
 
@@ -137,7 +140,8 @@ impl<D: Disk> Flusher<D> {
         }
         self.retire()?;
         self.recycle_wal(progress)?;
-        self.make_ready()
+        self.make_ready()?;
+        self.set_ballast_aside()
     }
 
     /// Trims what waits for it and removes what was deleted.

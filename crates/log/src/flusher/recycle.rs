@@ -83,10 +83,15 @@ impl<D: Disk> Flusher<D> {
         Ok(())
     }
 
-    /// Makes a file beyond the number that is allowed, for a start.
+    /// Makes a file beyond the number that is allowed, for a start. A start may use the ballast.
     pub(crate) fn make_wal_file(&mut self) -> Result<WalFile<D::File>, LogError> {
         let incarnation = self.meta.meta.wal_last + 1;
-        let file = make_file(&self.shared, incarnation, self.wal_file_bytes)?;
+        let file = match make_file(&self.shared, incarnation, self.wal_file_bytes) {
+            Err(error) if error.failure == Failure::StorageFull && self.give_ballast_up()? => {
+                make_file(&self.shared, incarnation, self.wal_file_bytes)?
+            }
+            made => made?,
+        };
         self.meta.meta.wal_last = incarnation;
         self.save_meta()?;
         Ok(WalFile {

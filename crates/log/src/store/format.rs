@@ -31,14 +31,16 @@ pub fn format<D: Disk>(disk: &D, dir: &Path, identity: &StoreIdentity) -> Result
 /// Whatever this very function may have left when it was interrupted is fine.
 fn refuse_foreign<D: Disk>(disk: &D, layout: &Layout) -> Result<(), LogError> {
     let dir = layout.root().to_owned();
+    match MetaSlot::load(disk, layout) {
+        Err(LogError::NotFormatted { .. }) => {}
+        Err(LogError::Disk(error)) => return Err(error.into()),
+        _ => return Err(LogError::AlreadyFormatted { dir }),
+    }
     let ours = layout.directories();
     for name in disk.list(&dir)? {
         let path = dir.join(&name);
-        if layout.meta().contains(&path) {
-            return Err(LogError::AlreadyFormatted { dir });
-        }
         // The root of a filesystem of its own is a fine data directory.
-        if name == Path::new("lost+found") {
+        if layout.meta().contains(&path) || name == Path::new("lost+found") {
             continue;
         }
         if !ours.contains(&path) || !disk.list(&path)?.is_empty() {

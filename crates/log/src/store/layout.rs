@@ -1,7 +1,7 @@
 //! Where everything is in a data directory.
 //!
 //! ```text
-//! lock  store.meta.a  store.meta.b
+//! lock  store.meta.a  store.meta.b  ballast
 //! wal/NNNNNNNNNNNNNNNN.wal
 //! chan/<uid>/{state.a, state.b, seg-<base>.log, seg-<base>.idx, producers.snap}
 //! deleted/<uid>-<lsn>/          channels that were deleted
@@ -43,6 +43,10 @@ impl Layout {
             self.root.join("store.meta.a"),
             self.root.join("store.meta.b"),
         ]
+    }
+
+    pub(crate) fn ballast(&self) -> PathBuf {
+        self.root.join("ballast")
     }
 
     pub(crate) fn wal_dir(&self) -> PathBuf {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use tetrarch_wire::{Boot, ClusterId, NodeId, StoreId};
 
 use super::layout::Layout;
-use super::slot::{self, Copy};
+use super::slot;
 use crate::LogError;
 use crate::disk::{Disk, DiskError};
 
@@ -66,16 +66,15 @@ impl MetaSlot {
 
     /// Reads the state.
     pub(crate) fn load<D: Disk>(disk: &D, layout: &Layout) -> Result<Self, LogError> {
-        let dir = || layout.root().to_owned();
         let copies = slot::read(disk, &layout.meta(), TAG)?;
-        if copies == [Copy::Missing, Copy::Missing] {
-            return Err(LogError::NotFormatted { dir: dir() });
-        }
         let newest = slot::newest(copies).and_then(|(generation, value)| {
             let meta = postcard::from_bytes(&value).ok()?;
             Some(Self { generation, meta })
         });
-        newest.ok_or_else(|| LogError::IdentityLost { dir: dir() })
+        match newest {
+            Some(found) => Ok(found),
+            None => Err(without_identity(disk, layout)?),
+        }
     }
 
     /// Keeps the state as it is now.
@@ -85,4 +84,16 @@ impl MetaSlot {
         self.generation += 1;
         slot::write(disk, &layout.meta(), TAG, self.generation, &value)
     }
+}
+
+/// Without an identity a directory is no store any more, or none yet: formatting it may have been
+/// interrupted. A store that was ever opened has a WAL file.
+fn without_identity<D: Disk>(disk: &D, layout: &Layout) -> Result<LogError, DiskError> {
+    let dir = layout.root().to_owned();
+    for data in [layout.wal_dir(), layout.channels_dir()] {
+        if disk.exists(&data)? && !disk.list(&data)?.is_empty() {
+            return Ok(LogError::IdentityLost { dir });
+        }
+    }
+    Ok(LogError::NotFormatted { dir })
 }

@@ -16,7 +16,7 @@ use crate::wal::buffer::{GroupBuffer, GroupLink};
 use crate::wal::files::WalFile;
 use crate::wal::group::{GroupHeader, WalSeed};
 use crate::{GroupError, Refusal, WriteOp, WriteRequest};
-use plan::Plan;
+use plan::{Fault, Plan};
 
 /// Writes commit groups. Belongs to one thread, the store thread.
 #[derive(Debug)]
@@ -123,7 +123,13 @@ impl<D: Disk> Writer<D> {
         self.check_backlog(group)?;
         let number = self.next_group;
         self.next_group += 1;
-        let refused = self.encode(number, group, numbering);
+        let refused = match self.encode(number, group, numbering) {
+            Ok(refused) => refused,
+            Err(error) => {
+                self.plan.roll_back();
+                return Err(self.given_up(error));
+            }
+        };
         if self.buffer.is_empty() {
             return Ok(GroupReport {
                 refused,
@@ -168,7 +174,7 @@ impl<D: Disk> Writer<D> {
         number: u64,
         group: &[WriteRequest],
         numbering: Numbering<'_>,
-    ) -> Vec<(usize, Refusal)> {
+    ) -> Result<Vec<(usize, Refusal)>, DiskError> {
         let mut refused = Vec::new();
         self.buffer.begin(number);
         self.plan.begin();
@@ -189,13 +195,14 @@ impl<D: Disk> Writer<D> {
                         self.next_lsn = lsn;
                     }
                 }
-                Err(refusal) => {
+                Err(Fault::Refused(refusal)) => {
                     self.buffer.rewind(mark);
                     refused.push((index, refusal));
                 }
+                Err(Fault::Disk(error)) => return Err(error),
             }
         }
-        refused
+        Ok(refused)
     }
 
     /// One write, one sync.
@@ -252,7 +259,7 @@ impl<D: Disk> Writer<D> {
         match self.mend() {
             Err(fatal @ GroupError::Fatal { .. }) => fatal,
             // Mending is tried again before the next group; this one failed either way.
-            _ => refused_by(error),
+            _ => self.given_up(error),
         }
     }
 
@@ -267,16 +274,22 @@ impl<D: Disk> Writer<D> {
             .file
             .write_at(&[IoSlice::new(&zeros)], self.offset)
         {
-            return Err(match error.failure {
-                Failure::StorageFull | Failure::Retryable => refused_by(error),
-                Failure::Corrupt | Failure::Fatal => self.fatal(&error),
-            });
+            return Err(self.given_up(error));
         }
         if let Err(error) = self.current.file.sync_data() {
             return Err(self.fatal(&error));
         }
         self.torn = false;
         Ok(())
+    }
+
+    /// What an error that left the log as it was means for the group.
+    fn given_up(&self, error: DiskError) -> GroupError {
+        match error.failure {
+            Failure::StorageFull => GroupError::StorageFull(error),
+            Failure::Retryable => GroupError::Retryable(error),
+            Failure::Corrupt | Failure::Fatal => self.fatal(&error),
+        }
     }
 
     fn fatal(&self, error: &DiskError) -> GroupError {
@@ -343,12 +356,5 @@ impl<D: Disk> Writer<D> {
     /// Whether the channel is known here. For recovery.
     pub(crate) fn knows(&self, channel: ChannelUid) -> bool {
         self.plan.knows(channel)
-    }
-}
-
-fn refused_by(error: DiskError) -> GroupError {
-    match error.failure {
-        Failure::StorageFull => GroupError::StorageFull(error),
-        _ => GroupError::Retryable(error),
     }
 }

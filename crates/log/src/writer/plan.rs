@@ -8,12 +8,12 @@ use std::sync::Arc;
 use tetrarch_wire::{Batch, ChannelConfig, ChannelUid, HardState, LogPosition, Seq};
 
 use crate::channel::{Channel, View};
-use crate::disk::Disk;
+use crate::disk::{Disk, DiskError};
 use crate::flusher::ChannelFiles;
 use crate::lsn::Lsn;
 use crate::reader;
 use crate::shared::Shared;
-use crate::{Refusal, WriteOp, WriteRequest};
+use crate::{ReadError, Refusal, WriteOp, WriteRequest};
 
 /// What the writer must know about a channel to check a request.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +31,21 @@ struct Entry {
     /// As the last durable group left it; `None` if this very group opens it.
     durable: Option<Known>,
     planned: Known,
+}
+
+/// Why a request is not planned.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// It must not be written; the others of its group can be.
+    Refused(Refusal),
+    /// The disk does not let it be checked now.
+    Disk(DiskError),
+}
+
+impl From<Refusal> for Fault {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
 }
 
 /// A request that will be written.
@@ -77,7 +92,7 @@ impl Plan {
         group: &[WriteRequest],
         index: usize,
         first: Lsn,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), Fault> {
         let request = &group[index];
         let uid = request.channel;
         let before = self.channels.get(&uid).map(|entry| entry.planned);
@@ -142,7 +157,7 @@ impl Plan {
         shared: &Shared<D>,
         group: &[WriteRequest],
         index: usize,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), Fault> {
         let uid = group[index].channel;
         for op in &group[index].ops {
             if let WriteOp::Open { name, genesis } = op {
@@ -151,7 +166,7 @@ impl Plan {
             }
             let entry = self.channels.get_mut(&uid).ok_or(Refusal::UnknownChannel)?;
             if entry.planned.deleted {
-                return Err(Refusal::Deleted);
+                return Err(Refusal::Deleted.into());
             }
             if let WriteOp::Truncate(at) = op {
                 check_position(shared, entry, &group[..=index], *at)?;
@@ -273,18 +288,25 @@ fn check_position<D: Disk>(
     entry: &Entry,
     group: &[WriteRequest],
     at: LogPosition,
-) -> Result<(), Refusal> {
+) -> Result<(), Fault> {
     let planned = entry.planned;
     let untouched = planned.truncated.is_none_or(|low| at.seq <= low);
-    let known = at == planned.tail
-        || (untouched && at.seq < planned.tail.seq && {
-            in_group(group, entry.channel.uid, at) || reader::holds(shared, &entry.channel, at)
-        });
-    if known {
-        Ok(())
-    } else {
-        Err(Refusal::UnknownPosition { at })
+    if at == planned.tail {
+        return Ok(());
     }
+    if untouched && at.seq < planned.tail.seq {
+        let known = in_group(group, entry.channel.uid, at)
+            || match reader::holds(shared, &entry.channel, at) {
+                Ok(held) => held,
+                Err(ReadError::Transient(error)) => return Err(Fault::Disk(error)),
+                Err(ReadError::Corrupt(damage)) => return Err(Refusal::Halted(damage).into()),
+                Err(_) => false,
+            };
+        if known {
+            return Ok(());
+        }
+    }
+    Err(Refusal::UnknownPosition { at }.into())
 }
 
 fn in_group(group: &[WriteRequest], channel: ChannelUid, at: LogPosition) -> bool {

@@ -1,13 +1,10 @@
 //! The store on a real disk, from formatting to reading back after a restart.
 
-mod common;
-
 use std::sync::Arc;
 
-use common::{Log, channel_uid, genesis, identity, small};
-use tetrarch_log::{
-    GroupError, LogError, ReadError, RealDisk, Refusal, StoreOptions, WriteOp, WriteRequest,
-    format, open,
+use super::{Log, channel_uid, identity, open_op, read_all, request, small};
+use crate::{
+    GroupError, LogError, ReadError, RealDisk, Refusal, StoreOptions, WriteOp, format, open,
 };
 use tetrarch_wire::{Boot, Epoch, HardState, NodeId, Seq, VoterId};
 
@@ -15,20 +12,6 @@ fn formatted() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     format(&RealDisk, dir.path(), &identity()).unwrap();
     dir
-}
-
-fn request(channel: u8, ops: Vec<WriteOp>) -> WriteRequest {
-    WriteRequest {
-        channel: channel_uid(channel),
-        ops,
-    }
-}
-
-fn open_op(name: &str) -> WriteOp {
-    WriteOp::Open {
-        name: name.to_owned(),
-        genesis: genesis(),
-    }
 }
 
 #[test]
@@ -73,7 +56,7 @@ fn what_was_committed_is_read_back_from_memory_from_segments_and_after_a_restart
     assert_eq!(channel.tail, log.tail());
     assert_eq!(channel.halted, None);
     assert_eq!(channel.epochs.len(), 1);
-    assert_eq!(common::read_all(&store.reader, channel_uid(1)), log.all);
+    assert_eq!(read_all(&store.reader, channel_uid(1)), log.all);
 }
 
 #[test]
@@ -100,7 +83,7 @@ fn thousands_of_groups_go_through_recycled_files_and_survive_any_number_of_resta
                 }
             }
         }
-        assert_eq!(common::read_all(&store.reader, channel_uid(1)), log.all);
+        assert_eq!(read_all(&store.reader, channel_uid(1)), log.all);
     }
     let files = std::fs::read_dir(dir.path().join("wal")).unwrap().count();
     assert!(files <= small().wal_files_max + 1, "{files} WAL files");
@@ -132,16 +115,16 @@ fn a_truncation_reaches_memory_segments_and_the_next_start() {
             ],
         )])
         .unwrap();
-    assert_eq!(common::read_all(&store.reader, channel_uid(1)), log.all);
+    assert_eq!(read_all(&store.reader, channel_uid(1)), log.all);
     drop(store);
     let mut store = open(Arc::new(RealDisk), dir.path(), small()).unwrap();
     assert_eq!(store.channels[0].tail, log.tail());
-    assert_eq!(common::read_all(&store.reader, channel_uid(1)), log.all);
+    assert_eq!(read_all(&store.reader, channel_uid(1)), log.all);
     store.flusher.flush_all().unwrap();
-    assert_eq!(common::read_all(&store.reader, channel_uid(1)), log.all);
+    assert_eq!(read_all(&store.reader, channel_uid(1)), log.all);
     drop(store);
     let store = open(Arc::new(RealDisk), dir.path(), small()).unwrap();
-    assert_eq!(common::read_all(&store.reader, channel_uid(1)), log.all);
+    assert_eq!(read_all(&store.reader, channel_uid(1)), log.all);
 }
 
 #[test]
@@ -182,7 +165,7 @@ fn a_trim_drops_whole_segments_and_reads_before_it_say_so() {
     assert_eq!(store.channels[0].halted, None);
     let kept = log.all.iter().filter(|batch| batch.base_seq() > upto);
     let kept: Vec<_> = kept.cloned().collect();
-    assert_eq!(common::read_all(&store.reader, channel_uid(1)), kept);
+    assert_eq!(read_all(&store.reader, channel_uid(1)), kept);
 }
 
 #[test]
@@ -250,7 +233,7 @@ fn a_refused_request_does_not_stop_the_others_of_its_group() {
     let refused: Vec<usize> = report.refused.iter().map(|(index, _)| *index).collect();
     assert_eq!(refused, [1, 2, 4, 5]);
     assert_eq!(report.refused[0].1, Refusal::UnknownChannel);
-    assert_eq!(common::read_all(&store.reader, channel_uid(1)), log.all);
+    assert_eq!(read_all(&store.reader, channel_uid(1)), log.all);
 }
 
 #[test]

@@ -1,0 +1,219 @@
+//! The bytes of the files: as a running system sees them, and as they are on the disk.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::disk::BLOCK;
+
+/// What a sector is: the unit within which a torn block is not torn.
+const SECTOR: usize = 512;
+
+type Block = Arc<[u8; BLOCK]>;
+
+/// What a power cut did to one block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It is as it was before.
+    Lost,
+    /// It is as it was written.
+    Kept,
+    /// Its first sectors are as written, the others as before.
+    Torn,
+}
+
+impl Fate {
+    const ALL: [Self; 3] = [Self::Lost, Self::Kept, Self::Torn];
+}
+
+/// All files of a disk, by number.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Inodes {
+    inodes: BTreeMap<u64, Inode>,
+    next: u64,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Inode {
+    len: u64,
+    /// Blocks that are not all zeros.
+    blocks: BTreeMap<u64, Block>,
+    durable_len: u64,
+    /// What the disk holds where it differs, or may differ, from what is seen.
+    before: BTreeMap<u64, Option<Block>>,
+    /// The same, where a failed sync has made sure that no later sync changes it.
+    stuck: BTreeMap<u64, Option<Block>>,
+}
+
+impl Inodes {
+    pub(super) fn allocate(&mut self) -> u64 {
+        self.next += 1;
+        self.inodes.insert(self.next, Inode::default());
+        self.next
+    }
+
+    pub(super) fn len(&self, inode: u64) -> u64 {
+        self.inodes[&inode].len
+    }
+
+    pub(super) fn bytes(&self, inode: u64) -> Vec<u8> {
+        let len = usize::try_from(self.len(inode)).unwrap_or(0);
+        let mut bytes = vec![0; len];
+        self.inodes[&inode].read(&mut bytes, 0);
+        bytes
+    }
+
+    pub(super) fn read(&self, inode: u64, buffer: &mut [u8], offset: u64) -> usize {
+        self.inodes[&inode].read(buffer, offset)
+    }
+
+    /// Writes bytes of one block.
+    pub(super) fn write(&mut self, inode: u64, bytes: &[u8], offset: u64) {
+        if let Some(inode) = self.inodes.get_mut(&inode) {
+            inode.write(bytes, offset);
+        }
+    }
+
+    pub(super) fn truncate(&mut self, inode: u64, len: u64) {
+        if let Some(inode) = self.inodes.get_mut(&inode) {
+            inode.truncate(len);
+        }
+    }
+
+    pub(super) fn sync(&mut self, inode: u64, worked: bool) {
+        let Some(inode) = self.inodes.get_mut(&inode) else {
+            return;
+        };
+        let before = std::mem::take(&mut inode.before);
+        if worked {
+            inode.durable_len = inode.len;
+        } else {
+            for (index, block) in before {
+                inode.stuck.entry(index).or_insert(block);
+            }
+        }
+    }
+
+    pub(super) fn flip(&mut self, inode: u64, offset: u64, mask: u8) {
+        let Some(inode) = self.inodes.get_mut(&inode) else {
+            return;
+        };
+        if offset < inode.len {
+            let (index, within) = split(offset);
+            let mut block = inode.block(index);
+            Arc::make_mut(&mut block)[within] ^= mask;
+            inode.blocks.insert(index, block);
+        }
+    }
+
+    pub(super) fn crash(&mut self, choose: &mut dyn FnMut(usize) -> usize) {
+        for inode in self.inodes.values_mut() {
+            inode.crash(choose);
+        }
+    }
+}
+
+impl Inode {
+    fn block(&self, index: u64) -> Block {
+        match self.blocks.get(&index) {
+            Some(block) => Arc::clone(block),
+            None => Arc::new([0; BLOCK]),
+        }
+    }
+
+    fn read(&self, buffer: &mut [u8], offset: u64) -> usize {
+        let rest = usize::try_from(self.len.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let wanted = buffer.len().min(rest);
+        let mut done = 0;
+        while done < wanted {
+            let (index, within) = split(offset + done as u64);
+            let now = (BLOCK - within).min(wanted - done);
+            let target = &mut buffer[done..done + now];
+            match self.blocks.get(&index) {
+                Some(block) => target.copy_from_slice(&block[within..within + now]),
+                None => target.fill(0),
+            }
+            done += now;
+        }
+        wanted
+    }
+
+    fn write(&mut self, bytes: &[u8], offset: u64) {
+        let (index, within) = split(offset);
+        self.remember(index);
+        let mut block = self.block(index);
+        Arc::make_mut(&mut block)[within..within + bytes.len()].copy_from_slice(bytes);
+        self.blocks.insert(index, block);
+        self.len = self.len.max(offset + bytes.len() as u64);
+    }
+
+    fn truncate(&mut self, len: u64) {
+        let (index, within) = split(len);
+        if within > 0 && len < self.len && self.blocks.contains_key(&index) {
+            self.remember(index);
+            let mut block = self.block(index);
+            Arc::make_mut(&mut block)[within..].fill(0);
+            self.blocks.insert(index, block);
+        }
+        let first_gone = len.div_ceil(BLOCK as u64);
+        for (index, block) in self.blocks.split_off(&first_gone) {
+            self.before.entry(index).or_insert(Some(block));
+        }
+        self.len = len;
+    }
+
+    fn remember(&mut self, index: u64) {
+        let before = self.blocks.get(&index).cloned();
+        self.before.entry(index).or_insert(before);
+    }
+
+    fn crash(&mut self, choose: &mut dyn FnMut(usize) -> usize) {
+        let mut unsure = std::mem::take(&mut self.before);
+        unsure.extend(std::mem::take(&mut self.stuck));
+        for (index, before) in unsure {
+            let after = self.blocks.remove(&index);
+            if before == after {
+                self.set(index, after);
+                continue;
+            }
+            let block = match Fate::ALL[choose(Fate::ALL.len()) % Fate::ALL.len()] {
+                Fate::Lost => before,
+                Fate::Kept => after,
+                Fate::Torn => torn(before, after, choose),
+            };
+            self.set(index, block);
+        }
+        if self.len != self.durable_len && choose(2) == 0 {
+            self.len = self.durable_len;
+        }
+        self.durable_len = self.len;
+        let first_gone = self.len.div_ceil(BLOCK as u64);
+        self.blocks.split_off(&first_gone);
+    }
+
+    fn set(&mut self, index: u64, block: Option<Block>) {
+        if let Some(block) = block {
+            self.blocks.insert(index, block);
+        }
+    }
+}
+
+/// The first half of the new block, or one sector of it, and the rest of the old one.
+fn torn(
+    before: Option<Block>,
+    after: Option<Block>,
+    choose: &mut dyn FnMut(usize) -> usize,
+) -> Option<Block> {
+    let zeros = || Arc::new([0; BLOCK]);
+    let mut block = before.unwrap_or_else(zeros);
+    let after = after.unwrap_or_else(zeros);
+    let end = [SECTOR, BLOCK / 2][choose(2) % 2];
+    Arc::make_mut(&mut block)[..end].copy_from_slice(&after[..end]);
+    Some(block)
+}
+
+fn split(offset: u64) -> (u64, usize) {
+    let block = BLOCK as u64;
+    // A remainder of 4,096 fits.
+    let within = usize::try_from(offset % block).unwrap_or(0);
+    (offset / block, within)
+}

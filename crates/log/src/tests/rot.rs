@@ -1,0 +1,327 @@
+//! Bytes that change after they were durable. Nothing wrong is ever read, nothing panics, and what
+//! was acknowledged is there or its channel says that it is damaged.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tetrarch_wire::{Batch, Boot, ChannelUid, Epoch, HardState, Seq, VoterId};
+
+use super::{Log, channel_uid, identity, open_op, read_all, request, small};
+use crate::{
+    CrashDisk, Damage, LogError, OpenedStore, ReadError, StoreOptions, WriteOp, format, open,
+};
+
+const DIR: &str = "/store";
+
+fn opened(disk: &CrashDisk) -> Result<OpenedStore<CrashDisk>, LogError> {
+    open(Arc::new(disk.clone()), Path::new(DIR), options())
+}
+
+fn options() -> StoreOptions {
+    StoreOptions {
+        wal_file_bytes: Some(128 * 1024),
+        segment_bytes: 3000,
+        ..small()
+    }
+}
+
+fn vote(n: u64) -> HardState {
+    HardState {
+        epoch_seen: Epoch::new(n, VoterId::from_bytes([7; 16])),
+        voted_for: Some(VoterId::from_bytes([7; 16])),
+    }
+}
+
+struct Sample {
+    disk: CrashDisk,
+    logs: [Log; 2],
+}
+
+/// Two channels, part of them in segments and part in the WAL only.
+fn sample() -> Sample {
+    let disk = CrashDisk::new();
+    format(&disk, Path::new(DIR), &identity()).unwrap();
+    let mut logs = [Log::numbered(1), Log::numbered(2)];
+    let mut store = opened(&disk).unwrap();
+    let open_both = [
+        request(1, vec![open_op("a"), WriteOp::HardState(vote(1))]),
+        request(2, vec![open_op("b"), WriteOp::HardState(vote(1))]),
+    ];
+    store.writer.commit(&open_both).unwrap();
+    for round in 0..6 {
+        for (number, log) in (1..).zip(&mut logs) {
+            let batches = log.batches(3, 300);
+            store
+                .writer
+                .commit(&[request(number, vec![WriteOp::Append(batches)])])
+                .unwrap();
+        }
+        if round == 2 {
+            store.flusher.flush_all().unwrap();
+            store
+                .flusher
+                .save_producers(channel_uid(1), Seq::new(3), b"producers")
+                .unwrap();
+        }
+    }
+    store
+        .writer
+        .commit(&[
+            request(1, vec![WriteOp::HardState(vote(5))]),
+            request(2, vec![WriteOp::HardState(vote(6))]),
+        ])
+        .unwrap();
+    store
+        .writer
+        .commit(&[request(1, vec![WriteOp::Append(logs[0].batches(1, 50))])])
+        .unwrap();
+    drop(store);
+    Sample { disk, logs }
+}
+
+/// Reads a channel as far as it goes: what was read, and whether the rest was refused.
+fn read_some(store: &OpenedStore<CrashDisk>, channel: ChannelUid) -> (Vec<Batch>, bool) {
+    let mut all: Vec<Batch> = Vec::new();
+    loop {
+        let from = all.last().map_or(Seq::FIRST, |last| last.last_seq().next());
+        match store.reader.read(channel, from, 2000) {
+            Ok(out) => all.extend(out.batches),
+            Err(ReadError::BeyondTail { .. }) => return (all, false),
+            Err(_) => return (all, true),
+        }
+    }
+}
+
+/// The file of the WAL that holds groups.
+fn wal_file(disk: &CrashDisk) -> (std::path::PathBuf, Vec<u8>) {
+    disk.files()
+        .into_iter()
+        .filter(|(path, _)| path.starts_with("/store/wal"))
+        .max_by_key(|(_, bytes)| bytes.iter().rposition(|byte| *byte != 0))
+        .unwrap()
+}
+
+#[test]
+fn no_flipped_byte_gives_a_wrong_read_or_hides_a_loss() {
+    let sample = sample();
+    let mut outcomes = [0; 3];
+    for (path, bytes) in sample.disk.files() {
+        let end = bytes
+            .iter()
+            .rposition(|byte| *byte != 0)
+            .map_or(0, |last| last + 1);
+        // The ends of files and a stride through them; all bytes on demand.
+        let stride = match std::env::var("TETRARCH_FLIP_ALL") {
+            Ok(_) => 1,
+            Err(_) => (end / 60).max(1),
+        };
+        for offset in (0..end).step_by(stride) {
+            let disk = sample.disk.crash(&mut |_| 1);
+            disk.flip(&path, offset as u64, 0x41);
+            outcomes[judge(&disk, &sample, &format!("{}:{offset}", path.display()))] += 1;
+        }
+    }
+    println!(
+        "intact {}, damage reported {}, not opened {}",
+        outcomes[0], outcomes[1], outcomes[2]
+    );
+    assert!(outcomes[0] > 0 && outcomes[1] > 0, "{outcomes:?}");
+}
+
+/// 0 if everything is there, 1 if damage is reported, 2 if the store refuses to open.
+fn judge(disk: &CrashDisk, sample: &Sample, what: &str) -> usize {
+    let Ok(store) = opened(disk) else {
+        return 2;
+    };
+    let mut damaged = false;
+    for (number, log) in (1..).zip(&sample.logs) {
+        let uid = channel_uid(number);
+        let Some(found) = store.channels.iter().find(|found| found.channel == uid) else {
+            assert!(store.lost.iter().any(|(lost, _)| *lost == uid), "{what}");
+            damaged = true;
+            continue;
+        };
+        let (read, refused) = read_some(&store, uid);
+        assert!(log.all.starts_with(&read), "{what}: wrong read");
+        let whole = read.len() == log.all.len();
+        let latest = found.hard_state == vote(4 + u64::from(number));
+        let torn = torn_last_group(found.halted.as_ref(), number, &read, log);
+        assert!(
+            whole || refused || found.halted.is_some() || torn,
+            "{what}: loss hidden"
+        );
+        assert!(
+            latest || found.halted.is_some(),
+            "{what}: an older vote came back"
+        );
+        damaged |= refused || found.halted.is_some();
+    }
+    usize::from(damaged)
+}
+
+/// The very last group has no later one to say that it was durable (protocol §11.3).
+fn torn_last_group(halted: Option<&Damage>, number: u8, read: &[Batch], log: &Log) -> bool {
+    halted.is_none() && number == 1 && read.len() + 1 == log.all.len()
+}
+
+#[test]
+fn rot_in_an_acknowledged_group_halts_the_channel_it_held_and_no_other() {
+    let sample = sample();
+    let (path, bytes) = wal_file(&sample.disk);
+    // A payload byte of channel 2 in the last round.
+    let victim = &sample.logs[1].all[16];
+    let body = &victim.chunks()[1][..];
+    let at = bytes
+        .windows(body.len())
+        .position(|window| window == body)
+        .unwrap();
+    sample.disk.flip(&path, at as u64 + 30, 1);
+    for _ in 0..2 {
+        let store = opened(&sample.disk).unwrap();
+        assert_eq!(store.channels[0].halted, None);
+        assert!(matches!(
+            store.channels[1].halted,
+            Some(Damage::WalRot { .. })
+        ));
+        assert_eq!(store.channels[1].hard_state, vote(6));
+        let (read, _) = read_some(&store, channel_uid(2));
+        assert_eq!(read, sample.logs[1].all[..16]);
+        assert_eq!(read_all(&store.reader, channel_uid(1)), sample.logs[0].all);
+    }
+}
+
+#[test]
+fn a_halted_channel_takes_no_appends_but_votes_are_still_kept() {
+    let sample = sample();
+    let (path, bytes) = wal_file(&sample.disk);
+    let body = &sample.logs[1].all[16].chunks()[1][..];
+    let at = bytes
+        .windows(body.len())
+        .position(|window| window == body)
+        .unwrap();
+    sample.disk.flip(&path, at as u64, 1);
+    let mut store = opened(&sample.disk).unwrap();
+    let next = sample.logs[1].all[16..17].to_vec();
+    let report = store
+        .writer
+        .commit(&[
+            request(2, vec![WriteOp::Append(next)]),
+            request(2, vec![WriteOp::HardState(vote(9))]),
+        ])
+        .unwrap();
+    assert_eq!(report.refused.len(), 1);
+    assert_eq!(report.refused[0].0, 0);
+}
+
+#[test]
+fn a_vote_survives_the_block_it_was_written_to() {
+    let sample = sample();
+    let (path, bytes) = wal_file(&sample.disk);
+    let blocks: Vec<&[u8]> = bytes.chunks(4096).collect();
+    let summary = blocks
+        .iter()
+        .rposition(|block| block.starts_with(b"TTRS"))
+        .unwrap();
+    // The record's own block, header of the group aside.
+    for offset in 64..300 {
+        let at = (summary - 1) * 4096 + offset;
+        sample.disk.flip(&path, at as u64, 0xff);
+    }
+    let store = opened(&sample.disk).unwrap();
+    for (found, n) in store.channels.iter().zip([5, 6]) {
+        assert_eq!(found.hard_state, vote(n));
+        assert_eq!(found.halted, None);
+    }
+}
+
+#[test]
+fn rot_that_hides_whose_records_it_held_halts_every_channel() {
+    let sample = sample();
+    let (path, bytes) = wal_file(&sample.disk);
+    let third = bytes
+        .chunks(4096)
+        .enumerate()
+        .filter(|(_, block)| block.starts_with(b"TTRG"))
+        .nth(2)
+        .unwrap()
+        .0;
+    sample.disk.flip(&path, third as u64 * 4096 + 20, 1);
+    let store = opened(&sample.disk).unwrap();
+    assert!(store.channels.iter().all(|found| found.halted.is_some()));
+    assert!(
+        sample
+            .disk
+            .files()
+            .iter()
+            .any(|(path, _)| path.starts_with("/store/damaged"))
+    );
+}
+
+#[test]
+fn a_missing_wal_file_halts_every_channel() {
+    let sample = sample();
+    let (path, _) = wal_file(&sample.disk);
+    crate::Disk::remove(&sample.disk, &path).unwrap();
+    let store = opened(&sample.disk).unwrap();
+    for found in &store.channels {
+        assert!(matches!(found.halted, Some(Damage::WalMissing { .. })));
+    }
+}
+
+#[test]
+fn a_missing_or_short_segment_halts_its_channel_only() {
+    for short in [false, true] {
+        let sample = sample();
+        let dir = format!("/store/chan/{}", channel_uid(1));
+        let segment = Path::new(&dir).join("seg-00000000000000000001.log");
+        if short {
+            let file = crate::Disk::open(&sample.disk, &segment).unwrap();
+            crate::DiskFile::truncate(&file, 200).unwrap();
+        } else {
+            crate::Disk::remove(&sample.disk, &segment).unwrap();
+        }
+        let store = opened(&sample.disk).unwrap();
+        assert!(store.channels[0].halted.is_some());
+        assert_eq!(store.channels[1].halted, None);
+        assert_eq!(read_all(&store.reader, channel_uid(2)), sample.logs[1].all);
+    }
+}
+
+#[test]
+fn either_copy_of_the_identity_and_of_a_state_is_enough_and_neither_is_not() {
+    for copy in ["a", "b"] {
+        let sample = sample();
+        for file in [
+            format!("/store/store.meta.{copy}"),
+            format!("/store/chan/{}/state.{copy}", channel_uid(1)),
+        ] {
+            sample.disk.flip(Path::new(&file), 40, 1);
+        }
+        let store = opened(&sample.disk).unwrap();
+        assert_eq!(store.channels.len(), 2);
+        assert!(store.channels.iter().all(|found| found.halted.is_none()));
+        assert!(store.boot > Boot::new(1));
+    }
+    let sample = sample();
+    for copy in ["a", "b"] {
+        let file = format!("/store/chan/{}/state.{copy}", channel_uid(1));
+        sample.disk.flip(Path::new(&file), 40, 1);
+    }
+    // Its beginning is gone from the WAL after this.
+    let store = opened(&sample.disk).unwrap();
+    let known = store
+        .channels
+        .iter()
+        .any(|found| found.channel == channel_uid(1));
+    assert!(known || store.lost.iter().any(|(uid, _)| *uid == channel_uid(1)));
+    drop(store);
+    for copy in ["a", "b"] {
+        sample
+            .disk
+            .flip(Path::new(&format!("/store/store.meta.{copy}")), 40, 1);
+    }
+    assert!(matches!(
+        opened(&sample.disk),
+        Err(LogError::IdentityLost { .. })
+    ));
+}
