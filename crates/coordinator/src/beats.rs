@@ -6,7 +6,7 @@
 //! refused rows of an acknowledgement).
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -20,8 +20,9 @@ use tokio::sync::{Notify, watch};
 use crate::{
     channel::{Command, Workers},
     clock,
+    mesh_link::MeshLink,
     node::{DiskFacts, NodeFacts},
-    transport::{Mesh, Peer},
+    transport::Peer,
 };
 
 /// Beats of more pages go over the control stream (protocol §6).
@@ -36,7 +37,7 @@ pub(crate) struct BeatHandle {
 struct Shared {
     hub: Mutex<BeatHub>,
     urgent: Notify,
-    mesh: OnceLock<Mesh>,
+    mesh: Arc<MeshLink>,
     workers: Workers,
     facts: Arc<NodeFacts>,
     interval: Duration,
@@ -48,6 +49,7 @@ impl BeatHandle {
         interval: Duration,
         workers: Workers,
         facts: Arc<NodeFacts>,
+        mesh: Arc<MeshLink>,
     ) -> Self {
         let hub = BeatHub::new(
             boot,
@@ -60,18 +62,11 @@ impl BeatHandle {
             shared: Arc::new(Shared {
                 hub: Mutex::new(hub),
                 urgent: Notify::new(),
-                mesh: OnceLock::new(),
+                mesh,
                 workers,
                 facts,
                 interval,
             }),
-        }
-    }
-
-    /// The mesh exists once the node listens.
-    pub(crate) fn set_mesh(&self, mesh: Mesh) {
-        if self.shared.mesh.set(mesh).is_err() {
-            tracing::error!("the beats were connected to the mesh twice");
         }
     }
 

@@ -18,6 +18,7 @@ mod clock;
 mod config;
 mod disk_watch;
 mod error;
+mod mesh_link;
 mod node;
 mod registry;
 mod retention;

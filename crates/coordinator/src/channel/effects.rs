@@ -55,6 +55,15 @@ impl Worker {
     }
 
     fn persist(&mut self, channel: ChannelUid, token: PersistToken, writes: Vec<LogWrite>) {
+        if let Some(actor) = self.actors.get(&channel) {
+            for write in &writes {
+                if let LogWrite::Append(batches) = write {
+                    let events = batches.iter().map(|b| u64::from(b.header().count)).sum();
+                    let bytes = batches.iter().map(|b| b.size() as u64).sum();
+                    actor.handle.telemetry.appended(events, bytes);
+                }
+            }
+        }
         self.context
             .writes
             .persist(self.index, channel, token, writes);

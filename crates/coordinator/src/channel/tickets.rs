@@ -1,5 +1,6 @@
 //! Who waits for what: the requests that a worker has handed to its channels and not answered yet.
 
+use crate::telemetry::Held;
 use tetrarch_replica::{AdminOutcome, Moment, Ticket};
 use tetrarch_wire::{
     Epoch, Frame, Seq, VoterId,
@@ -20,6 +21,8 @@ pub(crate) struct ProduceRoute {
     pub(crate) since: Moment,
     /// Room in the node for the events; given back with the answer.
     pub(crate) room: OwnedSemaphorePermit,
+    /// The request, as it is counted among those that wait.
+    pub(crate) counted: Held,
     /// A place among the stream's requests; given back with the answer.
     pub(crate) place: OwnedSemaphorePermit,
 }
@@ -35,7 +38,7 @@ impl ProduceRoute {
         if self.outbox.send(frame).is_err() {
             tracing::trace!(request = self.request, "the client left before its answer");
         }
-        drop((self.room, self.place));
+        drop((self.room, self.place, self.counted));
         self.since
     }
 }

@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use tetrarch_replica::{
@@ -16,10 +16,7 @@ use tetrarch_wire::{
 };
 use thiserror::Error;
 
-use crate::{
-    registry::Registry,
-    transport::{Mesh, Peer},
-};
+use crate::{mesh_link::MeshLink, registry::Registry, transport::Peer};
 
 /// How long a client waits when the catalog has no known leader.
 const CATALOG_RETRY_MS: u32 = 50;
@@ -50,7 +47,7 @@ pub(crate) struct NodeFacts {
     labels: Vec<(String, String)>,
     genesis: Genesis,
     registry: Arc<Registry>,
-    mesh: OnceLock<Mesh>,
+    mesh: Arc<MeshLink>,
     disks: Mutex<BTreeMap<NodeId, DiskFacts>>,
 }
 
@@ -61,6 +58,7 @@ impl NodeFacts {
         labels: Vec<(String, String)>,
         genesis: Genesis,
         registry: Arc<Registry>,
+        mesh: Arc<MeshLink>,
     ) -> Self {
         Self {
             voter,
@@ -69,15 +67,8 @@ impl NodeFacts {
             labels,
             genesis,
             registry,
-            mesh: OnceLock::new(),
+            mesh,
             disks: Mutex::default(),
-        }
-    }
-
-    /// The mesh exists once the node listens.
-    pub(crate) fn set_mesh(&self, mesh: Mesh) {
-        if self.mesh.set(mesh).is_err() {
-            tracing::error!("the node was connected to its mesh twice");
         }
     }
 
@@ -244,7 +235,10 @@ impl NodeFacts {
     }
 
     fn peers(&self) -> Vec<Arc<Peer>> {
-        self.mesh.get().map(Mesh::peers).unwrap_or_else(Vec::new)
+        self.mesh
+            .get()
+            .map(|mesh| mesh.peers())
+            .unwrap_or_else(Vec::new)
     }
 
     fn peer(&self, node: NodeId) -> Option<Arc<Peer>> {

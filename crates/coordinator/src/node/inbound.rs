@@ -1,19 +1,22 @@
 //! Where the transport hands over what arrives.
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use tetrarch_client::{
     tls::Principal,
     transport::{FrameReceiver, FrameSender},
 };
 use tetrarch_replica::Lane;
-use tetrarch_wire::{Frame, frame::ChannelFrame};
+use tetrarch_wire::{Frame, NodeId, frame::ChannelFrame};
 
 use crate::{
     beats::BeatHandle,
     channel::{Command, PeerInput, Workers},
     session::{self, SessionContext},
-    telemetry::Direction,
+    telemetry::{ConnectionKind, Direction, Held},
     transport::{Inbound, Peer, TransportEvent},
 };
 
@@ -22,9 +25,17 @@ pub(super) struct NodeInbound {
     pub(super) workers: Workers,
     pub(super) beats: BeatHandle,
     pub(super) sessions: Arc<SessionContext>,
+    /// The connected peers, as they are counted.
+    pub(super) connected: Mutex<BTreeMap<NodeId, Held>>,
 }
 
 impl NodeInbound {
+    fn connected(&self) -> MutexGuard<'_, BTreeMap<NodeId, Held>> {
+        self.connected
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn tell_workers(&self, command: impl Fn() -> Command) {
         for worker in self.workers.all() {
             // The transport must not wait here, so what does not fit is told by a task.
@@ -44,12 +55,20 @@ impl Inbound for NodeInbound {
     fn peer_up(&self, peer: &Arc<Peer>) {
         tracing::info!(peer = %peer.name, boot = peer.boot.get(), "connected");
         self.beats.peer_up(peer);
+        let held = self
+            .sessions
+            .telemetry
+            .transport()
+            .connection(ConnectionKind::Peer);
+        self.connected().insert(peer.node, held);
         self.tell_workers(|| Command::PeerFound(peer.voter));
     }
 
     fn peer_down(&self, peer: &Arc<Peer>) {
         tracing::info!(peer = %peer.name, boot = peer.boot.get(), "disconnected");
         self.beats.peer_down(peer);
+        self.connected().remove(&peer.node);
+        self.sessions.telemetry.transport().peer_down(&peer.name);
         self.tell_workers(|| Command::PeerLost(peer.voter));
     }
 

@@ -24,8 +24,10 @@ pub use health::{ChannelHealth, Health};
 use crate::{
     NodeConfig, NodeError,
     channel::Workers,
+    mesh_link::MeshLink,
     session::SessionContext,
     store::{FlushHandle, ReadHandle, WriteHandle},
+    telemetry::{Certificate, Outcome},
     transport::Mesh,
 };
 
@@ -45,6 +47,7 @@ pub struct TransitionEvent {
 /// it in good order.
 pub struct Node {
     mesh: Mesh,
+    mesh_link: Arc<MeshLink>,
     sessions: Arc<SessionContext>,
     workers: Workers,
     writes: WriteHandle,
@@ -133,7 +136,17 @@ impl Node {
     /// # Errors
     /// If they cannot be used; the old ones stay in use then.
     pub fn reload(&self, identity: Identity) -> Result<(), NodeError> {
-        Ok(self.mesh.reload(identity)?)
+        let not_after = identity.not_after();
+        let reloaded = self.mesh.reload(identity);
+        let telemetry = &self.sessions.telemetry;
+        match &reloaded {
+            Ok(()) => {
+                telemetry.certificate(Certificate::Node, not_after);
+                telemetry.certificates_reloaded(Outcome::Done);
+            }
+            Err(_) => telemetry.certificates_reloaded(Outcome::Failed),
+        }
+        Ok(reloaded?)
     }
 
     /// Returns when the store has failed and the process should end.
@@ -154,6 +167,7 @@ impl Drop for Node {
     fn drop(&mut self) {
         self.stopping.send_replace(true);
         self.halt.send_replace(true);
+        self.mesh_link.disconnect();
         self.mesh.abandon();
         self.writes.stop();
         self.reads.stop();

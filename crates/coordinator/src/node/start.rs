@@ -16,11 +16,12 @@ use crate::{
     channel::{ChannelOpening, Command, Inbox, Worker, WorkerContext, Workers, inbox},
     clock,
     disk_watch::DiskWatch,
+    mesh_link::MeshLink,
     registry::Registry,
     retention::RetentionSweep,
     session::SessionContext,
     store::{FlushHandle, ReadHandle, StoreEvents, WriteHandle},
-    telemetry::{Certificate, NodeInfo, Pattern, SeriesLimit, Telemetry},
+    telemetry::{Certificate, NodeInfo, Pattern, SeriesLimit, StoreState, Telemetry},
     transport::{Limits, LocalNode, Mesh, MeshConfig, PeerAddress},
 };
 
@@ -92,6 +93,7 @@ fn telemetry(identity: &StoreIdentity, config: &NodeConfig) -> Arc<Telemetry> {
     };
     let telemetry = Telemetry::new(info, limit);
     telemetry.certificate(Certificate::Node, config.identity.not_after());
+    telemetry.store().state(StoreState::Healthy);
     Arc::new(telemetry)
 }
 
@@ -151,6 +153,7 @@ struct Starting {
     inboxes: Vec<Inbox>,
     sessions: Arc<SessionContext>,
     workers: Workers,
+    mesh_link: Arc<MeshLink>,
     writes: WriteHandle,
     reads: ReadHandle,
     flush: FlushHandle,
@@ -185,12 +188,14 @@ impl Starting {
             node: identity.node,
             store: identity.store,
         };
+        let mesh_link = Arc::new(MeshLink::default());
         let facts = Arc::new(NodeFacts::new(
             voter,
             (identity.name.clone(), config.address.clone()),
             config.labels.clone(),
             genesis.clone(),
             Arc::clone(&registry),
+            Arc::clone(&mesh_link),
         ));
         let sessions = Arc::new(SessionContext {
             facts,
@@ -216,6 +221,7 @@ impl Starting {
             inboxes,
             sessions,
             workers,
+            mesh_link,
             writes,
             reads,
             flush,
@@ -231,15 +237,16 @@ impl Starting {
             self.config.protocol.heartbeat,
             self.workers.clone(),
             Arc::clone(&self.sessions.facts),
+            Arc::clone(&self.mesh_link),
         );
         let inbound = NodeInbound {
             workers: self.workers.clone(),
             beats: beats.clone(),
             sessions: Arc::clone(&self.sessions),
+            connected: Default::default(),
         };
         let mesh = Mesh::start(self.mesh_config(), Arc::new(inbound))?;
-        self.sessions.facts.set_mesh(mesh.clone());
-        beats.set_mesh(mesh.clone());
+        self.mesh_link.connect(mesh.clone());
         let transitions = broadcast::Sender::new(TRANSITIONS_KEPT);
         let store_failed = Arc::new(watch::Sender::new(false));
         let context = self.worker_context(&mesh, &beats, &transitions, &store_failed);
@@ -254,6 +261,7 @@ impl Starting {
         );
         Ok(Node {
             mesh,
+            mesh_link: self.mesh_link,
             sessions: self.sessions,
             workers: self.workers,
             writes: self.writes,

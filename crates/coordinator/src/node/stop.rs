@@ -19,6 +19,7 @@ impl Node {
         }
         self.hand_over().await;
         self.mesh.shutdown().await;
+        self.mesh_link.disconnect();
         let Threads {
             wal,
             flush,

@@ -10,7 +10,7 @@ use tetrarch_client::{
 use tetrarch_wire::{
     Frame,
     frame::{
-        Fetch, FetchResponse, FrameType, Produce, ProduceAck, ProduceOutcome, ReadIndex,
+        CloseCode, Fetch, FetchResponse, FrameType, Produce, ProduceAck, ProduceOutcome, ReadIndex,
         ReadIndexResponse, ReadMode, Refused, RetryReason, StartFrom,
     },
 };
@@ -20,6 +20,7 @@ use super::{SessionContext, admin, metadata};
 use crate::{
     channel::{ClientInput, Outbox, ProduceInput, ProduceRoute, ReadReply, ReadRequest},
     clock,
+    telemetry::{Level, Queue},
 };
 
 /// How many requests of one stream may be unanswered. The reader of the stream waits at this
@@ -42,6 +43,7 @@ pub(super) async fn serve(
 ) {
     let (outbox, answers) = mpsc::unbounded_channel();
     let places = Arc::new(Semaphore::new(MAX_UNANSWERED));
+    let awaiting_commit = context.telemetry.queue(Queue::AwaitingCommit);
     let writing = write_answers(sender, answers);
     let reading = async move {
         let session = Session {
@@ -49,6 +51,7 @@ pub(super) async fn serve(
             client,
             outbox,
             places,
+            awaiting_commit,
         };
         let mut next = Some(first);
         while let Some(frame) = next {
@@ -73,7 +76,10 @@ async fn write_answers(mut sender: FrameSender, mut answers: mpsc::UnboundedRece
     while answers.recv_many(&mut frames, MAX_WRITE).await > 0 {
         for frame in frames.drain(..) {
             if let Err(error) = sender.push(&frame) {
-                tracing::error!(%error, "an answer cannot be encoded");
+                // The client would wait for this answer for ever.
+                tracing::error!(%error, "an answer cannot be encoded: the stream is given up");
+                sender.reset(CloseCode::Malformed);
+                return;
             }
         }
         if let Err(error) = sender.flush().await {
@@ -89,6 +95,7 @@ struct Session {
     client: Arc<Principal>,
     outbox: Outbox,
     places: Arc<Semaphore>,
+    awaiting_commit: Level,
 }
 
 /// The stream cannot go on.
@@ -157,6 +164,7 @@ impl Session {
             request,
             since: clock::moment(),
             room,
+            counted: self.awaiting_commit.hold(),
             place,
         };
         let input = ProduceInput {
