@@ -52,14 +52,11 @@ impl Replica {
         let batches = index.map_or_else(Vec::new, |index| {
             self.log.recent().take_from(index, max_bytes, most)
         });
-        let end = batches.last().map_or(pull.previous, Batch::position);
-        let bytes = batches.iter().map(Batch::size).sum();
-        let (count, now) = (batches.len(), ctx.now.mono);
         if let Some(follower) = self.follower_mut(to) {
             follower.push_from(pull.previous);
-            if count > 0 {
-                follower.sent(end, bytes, count, now);
-            }
+        }
+        if let Some(leadership) = &mut self.leadership {
+            leadership.note_sent(to, &batches, ctx.now.mono);
         }
         self.send_chunk(to, pull.request, batches, true, ctx);
         self.push_to(to, ctx);

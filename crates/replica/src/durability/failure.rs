@@ -79,12 +79,12 @@ impl Replica {
         let Some(leadership) = &mut self.leadership else {
             return;
         };
-        let keep = leadership.sent.seq.max(leadership.start);
+        let keep = leadership.sent.max(leadership.start);
         let point = self.log.position_at(keep.max(durable.seq));
         let Some(point) = point.filter(|point| point.seq < self.log.tail().seq) else {
             return;
         };
-        let refused = leadership.take_back(point.seq);
+        let refused = leadership.take_back(point.seq, ctx.now.mono);
         self.cut_memory(point);
         for (ticket, outcome) in refused {
             self.reply(ticket, outcome, ctx);

@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn slots_double_when_elections_follow_too_fast_and_recover_with_time() {
         let settings = Settings::default();
-        let at = |seconds| Moment::from_nanos(seconds * 1_000_000_000);
+        let at = |seconds: u64| Moment::from_nanos(seconds * 1_000_000_000);
         let mut thrash = Thrash::default();
         for second in 1..=3 {
             thrash.election(at(second));

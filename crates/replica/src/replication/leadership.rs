@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use tetrarch_wire::{
-    Epoch, NodeId, ReplicaRole, Seq, VoterId,
+    Batch, Epoch, NodeId, ReplicaRole, Seq, VoterId,
     batch::Control,
     frame::{ProduceOutcome, RetryReason},
 };
@@ -24,8 +24,8 @@ pub(crate) struct Leadership {
     /// Where the epoch begins: nothing counts as committed by number before this is.
     pub(crate) start: Seq,
     pub(crate) followers: BTreeMap<VoterId, Follower>,
-    /// The end of what was sent to anybody.
-    pub(crate) sent: Sent,
+    /// The end of what was sent to anybody in this epoch.
+    pub(crate) sent: Seq,
     pub(crate) staging: Staging,
     pub(crate) in_flight: InFlight,
     pub(crate) reads: Vec<WaitingRead>,
@@ -34,15 +34,26 @@ pub(crate) struct Leadership {
     pub(crate) quorum_timeout: Duration,
 }
 
-/// The end of what was sent to anybody in this epoch.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Sent {
-    pub(crate) seq: Seq,
-}
-
 impl Leadership {
-    /// Takes back requests whose batches lie after `point`; nobody has seen them.
-    pub(crate) fn take_back(&mut self, point: Seq) -> Vec<(Ticket, ProduceOutcome)> {
+    /// Batches up to `end` leave for a voter.
+    pub(crate) fn note_sent(&mut self, voter: VoterId, batches: &[Batch], now: Moment) {
+        let Some(end) = batches.last().map(Batch::position) else {
+            return;
+        };
+        self.sent = self.sent.max(end.seq);
+        if let Some(follower) = self.followers.get_mut(&voter) {
+            let bytes = batches.iter().map(Batch::size).sum();
+            follower.sent(end, bytes, batches.len(), now);
+        }
+    }
+
+    /// Takes back requests whose batches lie after `point`; nobody has seen them. Followers that
+    /// were only told of the position there are searched for again.
+    pub(crate) fn take_back(&mut self, point: Seq, now: Moment) -> Vec<(Ticket, ProduceOutcome)> {
+        let followers = self.followers.values_mut();
+        for follower in followers.filter(|follower| follower.next.seq > point) {
+            follower.search(now);
+        }
         self.in_flight.take_back(point)
     }
 }
@@ -71,7 +82,7 @@ impl Replica {
             epoch,
             start: previous.seq.next(),
             followers,
-            sent: Sent::default(),
+            sent: Seq::ZERO,
             staging,
             in_flight: InFlight::default(),
             reads: Vec::new(),

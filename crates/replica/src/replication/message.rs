@@ -2,53 +2,14 @@
 
 use tetrarch_wire::{
     Epoch, ReplicaRole, VoterId,
-    frame::{ChannelMessage, VoteKind},
+    frame::{ChannelMessage, VoteKind, VoteRequest, VoteResponse},
 };
 
 use crate::{Context, Replica};
 
-/// Whose word a message is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Speaker {
-    /// Somebody who stands for election, or an answer to one.
-    Election,
-    /// The leader of the epoch that the frame names.
-    Leader,
-    /// A replica, to the leader of the epoch that the frame names.
-    Follower,
-    /// Another class of channel, or a version that is not this one.
-    Unsupported,
-}
-
-fn speaker_of(message: &ChannelMessage) -> Speaker {
-    match message {
-        ChannelMessage::VoteRequest(_) | ChannelMessage::VoteResponse(_) => Speaker::Election,
-        ChannelMessage::TransferNow(_)
-        | ChannelMessage::Append(_)
-        | ChannelMessage::PointResponse(_)
-        | ChannelMessage::SyncChunk(_)
-        | ChannelMessage::SyncNack(_) => Speaker::Leader,
-        ChannelMessage::AppendAck(_)
-        | ChannelMessage::AppendNack(_)
-        | ChannelMessage::FindPoint(_)
-        | ChannelMessage::SyncRequest(_) => Speaker::Follower,
-        ChannelMessage::TransferPrepare(_)
-        | ChannelMessage::LeaderConflict(_)
-        | ChannelMessage::ConflictResult(_)
-        | ChannelMessage::RepairRequest(_)
-        | ChannelMessage::RepairResponse(_)
-        | ChannelMessage::SegOffer(_)
-        | ChannelMessage::SegRequest(_)
-        | ChannelMessage::SegData(_)
-        | ChannelMessage::ForkReport(_)
-        | ChannelMessage::ForkPull(_)
-        | ChannelMessage::ForkResolved(_) => Speaker::Unsupported,
-    }
-}
-
 impl Replica {
     /// A message from another voter. One that its sender has no right to send, or that this class
-    /// does not know, changes nothing and is counted (I23).
+    /// of channel does not know, changes nothing and is counted (I23).
     pub(crate) fn on_message(
         &mut self,
         from: VoterId,
@@ -59,86 +20,135 @@ impl Replica {
         if self.role.get() == ReplicaRole::Idle || from == self.me {
             return;
         }
-        match speaker_of(&message) {
-            Speaker::Election => self.on_election_message(from, epoch, message, ctx),
-            Speaker::Leader if epoch.leader == from => {
-                self.on_leader_message(epoch, message, ctx);
+        match message {
+            ChannelMessage::VoteRequest(request) => self.hear_candidate(from, epoch, request, ctx),
+            ChannelMessage::VoteResponse(response) => self.hear_voter(from, epoch, response, ctx),
+            ChannelMessage::Append(append) => {
+                self.hear_leader(from, epoch, ctx, |replica, ctx| {
+                    replica.on_append(append, ctx);
+                });
             }
-            Speaker::Follower if self.config().contains(from) => {
-                self.on_follower_message(from, epoch, message, ctx);
+            ChannelMessage::PointResponse(response) => {
+                self.hear_leader(from, epoch, ctx, |replica, ctx| {
+                    replica.on_point(response, ctx);
+                });
             }
-            Speaker::Leader | Speaker::Follower | Speaker::Unsupported => self.refused += 1,
+            ChannelMessage::SyncChunk(chunk) => {
+                self.hear_leader(from, epoch, ctx, |replica, ctx| {
+                    replica.on_sync_chunk(chunk, ctx);
+                });
+            }
+            ChannelMessage::SyncNack(nack) => {
+                self.hear_leader(from, epoch, ctx, |replica, ctx| {
+                    replica.on_sync_nack(nack, ctx);
+                });
+            }
+            ChannelMessage::TransferNow(order) => {
+                self.hear_leader(from, epoch, ctx, |replica, ctx| {
+                    replica.on_transfer_now(order.must_have, ctx);
+                });
+            }
+            ChannelMessage::AppendAck(ack) => {
+                self.hear_follower(from, epoch, ctx, |replica, ctx| {
+                    replica.on_append_ack(from, ack, ctx);
+                });
+            }
+            ChannelMessage::AppendNack(nack) => {
+                self.hear_follower(from, epoch, ctx, |replica, ctx| {
+                    replica.on_append_nack(from, &nack, ctx);
+                });
+            }
+            ChannelMessage::FindPoint(request) => {
+                self.hear_follower(from, epoch, ctx, |replica, ctx| {
+                    replica.on_find_point(from, &request, ctx);
+                });
+            }
+            ChannelMessage::SyncRequest(request) => {
+                self.hear_follower(from, epoch, ctx, |replica, ctx| {
+                    replica.on_sync_request(from, request, ctx);
+                });
+            }
+            ChannelMessage::TransferPrepare(_)
+            | ChannelMessage::LeaderConflict(_)
+            | ChannelMessage::ConflictResult(_)
+            | ChannelMessage::RepairRequest(_)
+            | ChannelMessage::RepairResponse(_)
+            | ChannelMessage::SegOffer(_)
+            | ChannelMessage::SegRequest(_)
+            | ChannelMessage::SegData(_)
+            | ChannelMessage::ForkReport(_)
+            | ChannelMessage::ForkPull(_)
+            | ChannelMessage::ForkResolved(_) => self.refused += 1,
         }
     }
 
-    fn on_election_message(
+    /// A candidate speaks for itself only.
+    fn hear_candidate(
         &mut self,
         from: VoterId,
         epoch: Epoch,
-        message: ChannelMessage,
+        request: VoteRequest,
         ctx: &mut Context<'_>,
     ) {
-        match message {
-            ChannelMessage::VoteRequest(request)
-                if request.candidate == from && epoch.leader == from =>
-            {
-                self.on_vote_request(epoch, request, ctx);
-            }
-            ChannelMessage::VoteResponse(response)
-                if response.voter == from && self.config().contains(from) =>
-            {
-                if response.kind != VoteKind::Pre
-                    && response.epoch_seen.n > self.hard_state.epoch_seen.n
-                {
-                    self.adopt(response.epoch_seen.n, None, ctx);
-                    return;
-                }
-                self.on_vote_response(epoch, response, ctx);
-            }
-            _ => self.refused += 1,
+        if request.candidate == from && epoch.leader == from {
+            self.on_vote_request(epoch, request, ctx);
+        } else {
+            self.refused += 1;
         }
     }
 
-    fn on_leader_message(&mut self, epoch: Epoch, message: ChannelMessage, ctx: &mut Context<'_>) {
-        if epoch.n < self.hard_state.epoch_seen.n {
-            self.refuse_stale(epoch.leader, ctx);
-            return;
-        }
-        if !self.follow(epoch, ctx) {
-            return;
-        }
-        self.silence.heard(epoch.leader, ctx.now.mono);
-        match message {
-            ChannelMessage::Append(append) => self.on_append(append, ctx),
-            ChannelMessage::PointResponse(response) => self.on_point(response, ctx),
-            ChannelMessage::SyncChunk(chunk) => self.on_sync_chunk(chunk, ctx),
-            ChannelMessage::SyncNack(nack) => self.on_sync_nack(nack, ctx),
-            ChannelMessage::TransferNow(order) => self.on_transfer_now(order.must_have, ctx),
-            _ => self.refused += 1,
-        }
-    }
-
-    fn on_follower_message(
+    /// So does a voter. Its answer to a pre-vote deposes nobody (protocol §7.5).
+    fn hear_voter(
         &mut self,
         from: VoterId,
         epoch: Epoch,
-        message: ChannelMessage,
+        response: VoteResponse,
         ctx: &mut Context<'_>,
     ) {
-        if epoch.n > self.hard_state.epoch_seen.n {
+        if response.voter != from || !self.config().contains(from) {
+            self.refused += 1;
+        } else if response.kind != VoteKind::Pre
+            && response.epoch_seen.n > self.hard_state.epoch_seen.n
+        {
+            self.adopt(response.epoch_seen.n, None, ctx);
+        } else {
+            self.on_vote_response(epoch, response, ctx);
+        }
+    }
+
+    /// Only the holder of an epoch speaks as its leader. One of a lower epoch is told that it is
+    /// over, one of a higher epoch is followed from now on.
+    fn hear_leader(
+        &mut self,
+        from: VoterId,
+        epoch: Epoch,
+        ctx: &mut Context<'_>,
+        then: impl FnOnce(&mut Self, &mut Context<'_>),
+    ) {
+        if epoch.leader != from {
+            self.refused += 1;
+        } else if epoch.n < self.hard_state.epoch_seen.n {
+            self.refuse_stale(from, ctx);
+        } else if self.follow(epoch, ctx) {
+            self.silence.heard(from, ctx.now.mono);
+            then(self, ctx);
+        }
+    }
+
+    /// Only a voter speaks to a leader, and only in this very epoch. A higher one ends it.
+    fn hear_follower(
+        &mut self,
+        from: VoterId,
+        epoch: Epoch,
+        ctx: &mut Context<'_>,
+        then: impl FnOnce(&mut Self, &mut Context<'_>),
+    ) {
+        if !self.config().contains(from) {
+            self.refused += 1;
+        } else if epoch.n > self.hard_state.epoch_seen.n {
             self.adopt(epoch.n, None, ctx);
-            return;
-        }
-        let leads = self.leadership.as_ref().is_some_and(|l| l.epoch == epoch);
-        match message {
-            ChannelMessage::AppendAck(ack) if leads => self.on_append_ack(from, ack, ctx),
-            ChannelMessage::AppendNack(nack) if leads => self.on_append_nack(from, &nack, ctx),
-            ChannelMessage::FindPoint(request) if leads => self.on_find_point(from, &request, ctx),
-            ChannelMessage::SyncRequest(request) if leads => {
-                self.on_sync_request(from, request, ctx);
-            }
-            // Meant for an epoch that is over, or that this node does not lead.
-            _ => {}
+        } else if self.leadership.as_ref().is_some_and(|l| l.epoch == epoch) {
+            then(self, ctx);
         }
     }
 }

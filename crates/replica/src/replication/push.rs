@@ -61,11 +61,8 @@ impl Replica {
             settings.window_batches.min(limits::MAX_FRAME_BATCHES),
         );
         let previous = follower.next;
-        let end = batches.last()?.position();
-        let bytes = batches.iter().map(tetrarch_wire::Batch::size).sum();
-        follower.sent(end, bytes, batches.len(), ctx.now.mono);
         follower.told_commit = self.commit;
-        leadership.sent.seq = leadership.sent.seq.max(end.seq);
+        leadership.note_sent(voter, &batches, ctx.now.mono);
         Some(Append {
             previous,
             commit: self.commit,

@@ -6,6 +6,12 @@
 //! TETRARCH_SEEDS=5000 cargo test -p tetrarch-replica …      # more of them
 //! TETRARCH_SEED=1234 cargo test -p tetrarch-replica …       # that one, with its story
 //! ```
+#![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a seed tells its story"
+)]
 
 mod chance;
 mod clients;

@@ -592,11 +592,7 @@ impl World {
                 );
                 assert_eq!(self.nodes[node].role, t.from(), "I1: roles do not connect");
                 self.nodes[node].role = t.to();
-                *self
-                    .tally
-                    .transitions
-                    .entry(format!("{:?}", t))
-                    .or_default() += 1;
+                *self.tally.transitions.entry(format!("{t:?}")).or_default() += 1;
                 if t.to() == ReplicaRole::Leader {
                     self.tally.elections += 1;
                     self.chronicle.i2_one_leader_per_epoch(node, change.epoch);
