@@ -18,8 +18,9 @@ impl Replica {
         }
         let tail = self.log.tail().seq;
         let epochs = self.log.epochs();
-        let end = epochs.common_end(tail, find.tail.seq, &find.history);
-        let Some(end) = end.filter(|end| *end >= self.log.start().seq) else {
+        let start = self.log.start();
+        let end = epochs.common_end(start, tail, find.tail.seq, &find.history);
+        let Some(end) = end.filter(|end| *end >= start.seq) else {
             self.answer_point(from, find.request, None, ctx);
             return;
         };

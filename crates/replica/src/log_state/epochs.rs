@@ -1,7 +1,7 @@
 //! Where each epoch begins in a log, and the search for the last position that two logs have in
 //! common (protocol §9.3; KIP-101 and KIP-279).
 
-use tetrarch_wire::{Batch, EpochStart, Seq};
+use tetrarch_wire::{Batch, EpochStart, LogPosition, Seq};
 
 /// The epochs of a log, oldest first.
 #[derive(Debug, Default)]
@@ -45,14 +45,15 @@ impl Epochs {
             .collect()
     }
 
-    /// The last seq that this log, which ends at `tail`, has in common with one that ends at
-    /// `their_tail` and whose latest epochs are `theirs`, newest first.
+    /// The last seq that this log, which reaches from `start` to `tail`, has in common with one
+    /// that ends at `their_tail` and whose latest epochs are `theirs`, newest first.
     ///
     /// Two logs that hold the same first batch of an epoch hold the same log up to it, and then
     /// what one leader wrote: the shorter one's part of that epoch is common to both. `None` if
     /// none of the epochs is known here and older ones may exist there.
     pub(crate) fn common_end(
         &self,
+        start: LogPosition,
         tail: Seq,
         their_tail: Seq,
         theirs: &[EpochStart],
@@ -63,6 +64,10 @@ impl Epochs {
                 let here = self.0.get(index + 1);
                 let end = here.map_or(tail, |next| next.start.previous());
                 return Some(end.min(their_end));
+            }
+            if row.epoch == start.epoch {
+                // All that is known of this epoch here is where the log begins.
+                return Some(start.seq.min(their_end));
             }
             their_end = their_end.min(row.start.previous());
         }
@@ -92,13 +97,22 @@ mod tests {
         }
     }
 
+    fn origin() -> LogPosition {
+        LogPosition::origin(Link::genesis(b"test"))
+    }
+
     fn newest_first(rows: &[EpochStart]) -> Vec<EpochStart> {
         rows.iter().rev().copied().collect()
     }
 
     fn common(mine: &[EpochStart], tail: u64, theirs: &[EpochStart], their: u64) -> Option<u64> {
         Epochs::new(mine.to_vec())
-            .common_end(Seq::new(tail), Seq::new(their), &newest_first(theirs))
+            .common_end(
+                origin(),
+                Seq::new(tail),
+                Seq::new(their),
+                &newest_first(theirs),
+            )
             .map(Seq::get)
     }
 
@@ -137,6 +151,21 @@ mod tests {
         assert_eq!(common(&[row(1, 1)], 5, &[row(7, 40)], 50), None);
         assert_eq!(common(&[row(1, 1)], 5, &[row(7, 1)], 50), Some(0));
         assert_eq!(common(&[row(1, 1)], 5, &[], 0), Some(0));
+    }
+
+    #[test]
+    fn where_retention_dropped_an_epoch_its_end_is_still_common() {
+        let start = LogPosition {
+            seq: Seq::new(9),
+            epoch: row(1, 1).epoch,
+            link: Link::from_bytes([9; 16]),
+        };
+        let mine = Epochs::new(vec![row(2, 10)]);
+        let end =
+            |their_tail| mine.common_end(start, Seq::new(20), Seq::new(their_tail), &[row(1, 1)]);
+        assert_eq!(end(9), Some(Seq::new(9)));
+        assert_eq!(end(12), Some(Seq::new(9)));
+        assert_eq!(end(5), Some(Seq::new(5)), "which is no longer held");
     }
 
     #[test]
