@@ -8,7 +8,7 @@ use crate::Damage;
 use crate::disk::{Disk, DiskError};
 use crate::lsn::Lsn;
 use crate::store::layout::Layout;
-use crate::store::slot;
+use crate::store::slot::{self, Copy};
 
 /// One segment, as the checkpoint knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,13 +63,22 @@ impl ChannelState {
         slot::write(disk, &paths, channel.as_bytes(), generation, &value)
     }
 
+    /// Both copies, as they are.
+    pub(crate) fn copies<D: Disk>(
+        disk: &D,
+        layout: &Layout,
+        channel: ChannelUid,
+    ) -> Result<[Copy; 2], DiskError> {
+        slot::read(disk, &layout.state(channel), channel.as_bytes())
+    }
+
     /// Reads the newest copy with its generation; `None` if neither can be read.
     pub(crate) fn load<D: Disk>(
         disk: &D,
         layout: &Layout,
         channel: ChannelUid,
     ) -> Result<Option<(u64, Self)>, DiskError> {
-        let copies = slot::read(disk, &layout.state(channel), channel.as_bytes())?;
+        let copies = Self::copies(disk, layout, channel)?;
         Ok(slot::newest(copies).and_then(|(generation, value)| {
             let state = postcard::from_bytes(&value).ok()?;
             Some((generation, state))

@@ -7,7 +7,7 @@ use crate::wal::scan::Extent;
 
 /// What to do with one stretch of the WAL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(crate) enum Step {
     /// An intact group: replay it.
     Replay { incarnation: u64, offset: u64 },
     /// A rotten group whose header is intact: find out what is left of it.
@@ -49,7 +49,7 @@ impl Suspect {
 }
 
 /// Judges the files of one boot, in the order of their incarnations.
-pub(super) fn judge<'a>(files: impl Iterator<Item = (u64, &'a [Extent])>) -> Vec<Step> {
+pub(crate) fn judge<'a>(files: impl Iterator<Item = (u64, &'a [Extent])>) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut suspects: Vec<Suspect> = Vec::new();
     let mut last: Option<GroupLink> = None;

@@ -7,7 +7,7 @@
 //! is the same as doing it once. Only then does this boot count.
 
 mod channels;
-mod judge;
+pub(crate) mod judge;
 mod replay;
 mod salvage;
 mod wal_files;

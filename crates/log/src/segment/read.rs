@@ -71,6 +71,19 @@ pub(crate) fn read_batches<F: DiskFile>(
     Ok(batches)
 }
 
+/// Reads every batch of a segment.
+pub(crate) fn for_each_batch<F: DiskFile>(
+    segment: &Segment,
+    file: &F,
+    mut each: impl FnMut(&Batch),
+) -> Result<(), SegmentFault> {
+    let mut walk = Walk::start(segment, file, segment.base(), WINDOW_MAX);
+    while let Some(batch) = walk.next()? {
+        each(&batch);
+    }
+    Ok(())
+}
+
 /// Where in the file the log ends that ends at `at`; `None` if the segment does not hold that
 /// position.
 pub(crate) fn find_end<F: DiskFile>(

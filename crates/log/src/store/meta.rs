@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use tetrarch_wire::{Boot, ClusterId, NodeId, StoreId};
 
 use super::layout::Layout;
-use super::slot;
+use super::slot::{self, Copy};
 use crate::LogError;
 use crate::disk::{Disk, DiskError};
 
@@ -75,6 +75,11 @@ impl MetaSlot {
             Some(found) => Ok(found),
             None => Err(without_identity(disk, layout)?),
         }
+    }
+
+    /// Both copies, as they are.
+    pub(crate) fn copies<D: Disk>(disk: &D, layout: &Layout) -> Result<[Copy; 2], DiskError> {
+        slot::read(disk, &layout.meta(), TAG)
     }
 
     /// Keeps the state as it is now.

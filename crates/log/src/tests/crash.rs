@@ -359,6 +359,38 @@ fn no_power_cut_loses_or_invents_anything() {
 }
 
 #[test]
+fn a_power_cut_during_recovery_changes_nothing() {
+    let whole = formatted();
+    let begin = whole.steps();
+    live(&whole, &mut Ledger::default());
+    let mut images = 0;
+    for cut in (begin..=whole.steps()).step_by(17) {
+        let disk = formatted();
+        disk.cut_power_at(cut);
+        let mut ledger = Ledger::default();
+        live(&disk, &mut ledger);
+        for answer in [1, 2] {
+            let image = disk.crash(&mut |_| answer);
+            for recovery_cut in 0.. {
+                let recovering = image.crash(&mut |_| 1);
+                recovering.cut_power_at(recovering.steps() + recovery_cut);
+                let store = open(Arc::new(recovering.clone()), Path::new(DIR), tiny());
+                let done = store.is_ok();
+                drop(store);
+                let seed = cut * 1000 + recovery_cut;
+                images += Sweep::new(3, seed).images(&recovering, |image| {
+                    check(image, &ledger, &format!("cuts at {cut} and {recovery_cut}"));
+                });
+                if done {
+                    break;
+                }
+            }
+        }
+    }
+    println!("{images} images");
+}
+
+#[test]
 fn formatting_that_is_cut_short_can_be_done_again() {
     let steps = formatted().steps();
     for cut in 0..=steps {

@@ -5,6 +5,7 @@ mod crash;
 mod faults;
 mod rot;
 mod store;
+mod verify;
 
 use bytes::Bytes;
 use tetrarch_wire::batch::{BatchDraft, EventBlock};

@@ -260,12 +260,13 @@ impl Disk for CrashDisk {
     }
 
     fn lock(&self, path: &Path) -> Result<Option<CrashLock>, DiskError> {
-        let mut world = self.world();
-        let taken = world
-            .faults
-            .check_power()
-            .map(|()| world.locks.insert(path.to_owned()));
-        let free = taken.map_err(|off| DiskError::new(DiskOperation::Inquire, path, off))?;
+        let free = self.change(DiskOperation::Inquire, path, |world| {
+            if world.names.get(path).is_none() {
+                let inode = world.inodes.allocate();
+                world.names.create(path, Entry::File(inode))?;
+            }
+            Ok(world.locks.insert(path.to_owned()))
+        })?;
         Ok(free.then(|| CrashLock {
             world: Arc::clone(&self.world),
             path: path.to_owned(),

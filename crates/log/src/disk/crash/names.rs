@@ -175,10 +175,10 @@ impl Change {
                 let below = take_below(tree, from);
                 tree.insert(to.clone(), *entry);
                 for (path, entry) in below {
-                    if let Ok(rest) = path.strip_prefix(from) {
-                        if !rest.as_os_str().is_empty() {
-                            tree.insert(to.join(rest), entry);
-                        }
+                    if let Ok(rest) = path.strip_prefix(from)
+                        && !rest.as_os_str().is_empty()
+                    {
+                        tree.insert(to.join(rest), entry);
                     }
                 }
             }

@@ -1,0 +1,89 @@
+//! The WAL: the groups of the last serving boot, judged as the next start would judge them.
+
+use super::{FindingKind, VerifyReport};
+use crate::disk::Disk;
+use crate::recovery::judge::{Step, judge};
+use crate::store::layout::Layout;
+use crate::store::meta::Meta;
+use crate::wal::group::WalSeed;
+use crate::wal::scan::{Extent, WalScan};
+use crate::{Damage, LogError};
+
+pub(super) fn verify<D: Disk>(
+    disk: &D,
+    layout: &Layout,
+    meta: &Meta,
+    report: &mut VerifyReport,
+) -> Result<(), LogError> {
+    let seed = WalSeed::of(meta.identity.store);
+    let mut files = Vec::new();
+    for incarnation in meta.wal_floor..=meta.wal_last {
+        let path = layout.wal_file(incarnation);
+        match disk.open(&path) {
+            Err(error) if error.is_missing() => {
+                let missing = FindingKind::Damage(Damage::WalMissing { incarnation });
+                report.find(&path, None, missing);
+            }
+            opened => {
+                let file = opened?;
+                let scan = WalScan::new(&file, incarnation, meta.served_boot, seed)?;
+                files.push((incarnation, scan.extents()?));
+            }
+        }
+    }
+    let steps = judge(
+        files
+            .iter()
+            .map(|(number, extents)| (*number, &extents[..])),
+    );
+    for step in &steps {
+        match *step {
+            Step::Replay { .. } => report.groups += 1,
+            Step::Salvage {
+                incarnation,
+                offset,
+            }
+            | Step::Lost {
+                incarnation,
+                offset,
+            } => {
+                let rot = FindingKind::Damage(Damage::WalRot {
+                    incarnation,
+                    offset,
+                });
+                report.find(&layout.wal_file(incarnation), None, rot);
+            }
+        }
+    }
+    find_torn(layout, &files, &steps, report);
+    Ok(())
+}
+
+/// Groups with an intact header and a damaged body that no later group vouches for.
+fn find_torn(
+    layout: &Layout,
+    files: &[(u64, Vec<Extent>)],
+    steps: &[Step],
+    report: &mut VerifyReport,
+) {
+    for (incarnation, extents) in files {
+        for extent in extents {
+            let Extent::Bad {
+                offset,
+                header: Some(_),
+                ..
+            } = extent
+            else {
+                continue;
+            };
+            let rotten = Step::Salvage {
+                incarnation: *incarnation,
+                offset: *offset,
+            };
+            if !steps.contains(&rotten) {
+                let torn = FindingKind::TornTail { offset: *offset };
+                report.find(&layout.wal_file(*incarnation), None, torn);
+            }
+        }
+    }
+}
