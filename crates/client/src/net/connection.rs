@@ -2,8 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use quinn::{Connection, VarInt};
-use tetrarch_wire::{ChannelUid, NodeId, frame::CloseCode};
+use quinn::Connection;
+use tetrarch_wire::{ChannelUid, NodeId};
 use tokio::{sync::Mutex, time::timeout};
 
 use super::{Lane, Lost};
@@ -83,12 +83,6 @@ impl NodeConnection {
             FrameSender::new(sending),
             FrameReceiver::new(receiving, ReceiveTimeouts::OPENED),
         ))
-    }
-
-    /// Closes in good order.
-    pub(crate) fn close(&self) {
-        let code = VarInt::from_u32(CloseCode::Normal as u32);
-        self.connection.close(code, b"the client closes");
     }
 
     /// The lane in a slot, opened if there is none or it has ended.

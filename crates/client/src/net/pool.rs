@@ -34,7 +34,7 @@ enum Target {
 
 #[derive(Debug)]
 struct Slot {
-    connection: Option<Arc<NodeConnection>>,
+    node: Option<NodeId>,
     patience: Duration,
     backoff: Backoff,
     failure: Option<(Instant, Error)>,
@@ -43,7 +43,7 @@ struct Slot {
 impl Default for Slot {
     fn default() -> Self {
         Self {
-            connection: None,
+            node: None,
             patience: FIRST_PATIENCE,
             backoff: Backoff::new(Duration::from_millis(20), Duration::from_secs(1)),
             failure: None,
@@ -52,8 +52,8 @@ impl Default for Slot {
 }
 
 impl Slot {
-    fn succeeded(&mut self, connection: &Arc<NodeConnection>) {
-        self.connection = Some(Arc::clone(connection));
+    fn succeeded(&mut self, node: NodeId) {
+        self.node = Some(node);
         self.patience = FIRST_PATIENCE;
         self.backoff.reset();
         self.failure = None;
@@ -107,6 +107,12 @@ impl Pool {
         live.keys().copied().collect()
     }
 
+    /// The connection to a node is silent; the next who needs one dials anew.
+    pub(crate) fn distrust(&self, node: NodeId) {
+        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        live.remove(&node);
+    }
+
     /// The connection to a node, dialled at `address` if there is none.
     pub(crate) async fn node(
         &self,
@@ -128,10 +134,8 @@ impl Pool {
 
     /// Closes every connection, and waits until the peers were told.
     pub(crate) async fn close(&self) {
-        let live = std::mem::take(&mut *self.live.lock().unwrap_or_else(PoisonError::into_inner));
-        for connection in live.into_values() {
-            connection.close();
-        }
+        let code = VarInt::from_u32(CloseCode::Normal as u32);
+        self.endpoint.close(code, b"the client closes");
         self.endpoint.wait_idle().await;
     }
 
@@ -143,10 +147,8 @@ impl Pool {
     ) -> Result<Arc<NodeConnection>> {
         let slot = self.slot(target);
         let mut slot = slot.lock().await;
-        if let Some(connection) = &slot.connection
-            && connection.is_alive()
-        {
-            return Ok(Arc::clone(connection));
+        if let Some(connection) = slot.node.and_then(|node| self.live(node)) {
+            return Ok(connection);
         }
         if let Some((until, error)) = &slot.failure
             && Instant::now() < *until
@@ -155,8 +157,8 @@ impl Pool {
         }
         match self.dial(name, address, slot.patience).await {
             Ok(connection) => {
-                let connection = self.keep(connection);
-                slot.succeeded(&connection);
+                self.keep(&connection);
+                slot.succeeded(connection.node());
                 Ok(connection)
             }
             Err(error) => {
@@ -193,19 +195,11 @@ impl Pool {
         Ok(NodeConnection::new(connection, principal))
     }
 
-    /// Of two connections to one node, dialled under two addresses, the first is kept.
-    fn keep(&self, connection: Arc<NodeConnection>) -> Arc<NodeConnection> {
+    /// Of two connections to one node the newer one is used from now on: that it came about
+    /// proves more than that the older one has not been given up. Who uses that one may go on.
+    fn keep(&self, connection: &Arc<NodeConnection>) {
         let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-        match live.get(&connection.node()) {
-            Some(existing) if existing.is_alive() => {
-                connection.close();
-                Arc::clone(existing)
-            }
-            Some(_) | None => {
-                live.insert(connection.node(), Arc::clone(&connection));
-                connection
-            }
-        }
+        live.insert(connection.node(), Arc::clone(connection));
     }
 }
 

@@ -206,11 +206,13 @@ impl ProducerTask {
         }
     }
 
+    /// Hands a request to the stream. One that takes nothing for a while is not waited for: the
+    /// leader may have moved.
     async fn transmit(&mut self, index: usize) {
-        let Flow::Open(_, lane) = &self.flow else {
+        let Flow::Open(connection, lane) = &self.flow else {
             return;
         };
-        let lane = lane.clone();
+        let (lane, node) = (lane.clone(), connection.node());
         let number = self.core.number();
         let flight = &mut self.flights[index];
         flight.sent(number);
@@ -223,7 +225,20 @@ impl ProducerTask {
             events: flight.unit.block.clone(),
         });
         let reply = ReplyTo::Many(self.answer_to.clone());
-        lane.request(number, frame, reply).await;
+        let within = self.options.stall_after;
+        if timeout(within, lane.request(number, frame, reply))
+            .await
+            .is_err()
+        {
+            let trouble = Error::Timeout {
+                what: WHAT,
+                node: self.node_name(),
+                after: within,
+            };
+            self.flights[index].refused(trouble);
+            self.avoid = Some(node);
+            self.pause(None);
+        }
     }
 
     fn answered(&mut self, number: u64, answer: Answer) {
@@ -539,7 +554,11 @@ impl ProducerTask {
                 false
             }
         };
-        if has_moved || now >= self.progress + SILENCE {
+        let is_silent = now >= self.progress + SILENCE;
+        if is_silent {
+            self.core.pool.distrust(silent_node);
+        }
+        if has_moved || is_silent {
             tracing::debug!(channel = self.channel, has_moved, "sending again");
             self.flow = Flow::Paused(now);
         }

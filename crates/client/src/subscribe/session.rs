@@ -1,11 +1,12 @@
 //! A subscription's stream to one node.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use tetrarch_wire::{
     Batch, Frame, Seq,
     frame::{Subscribe, SubscribeCredit},
 };
+use tokio::time::Instant;
 
 use crate::{
     Error, Result,
@@ -15,6 +16,7 @@ use crate::{
 };
 
 pub(super) const WHAT: &str = "subscription";
+const SOUND_AFTER: Duration = Duration::from_secs(1);
 
 /// An open stream. Dropping it ends the subscription at the node.
 #[derive(Debug)]
@@ -25,6 +27,7 @@ pub(super) struct Session {
     arrived: VecDeque<Batch>,
     credit: u64,
     consumed: u64,
+    opened: Instant,
     /// Last committed seq known to the node.
     pub(super) commit: Seq,
     /// First seq that the node still has.
@@ -47,6 +50,7 @@ impl Session {
             arrived: VecDeque::new(),
             credit: subscribe.credit,
             consumed: 0,
+            opened: Instant::now(),
             commit: Seq::ZERO,
             log_start: Seq::ZERO,
         })
@@ -54,6 +58,11 @@ impl Session {
 
     pub(super) fn connection(&self) -> &NodeConnection {
         &self.connection
+    }
+
+    /// Whether it has served for long enough to begin counting trouble anew.
+    pub(super) fn was_sound(&self) -> bool {
+        self.opened.elapsed() >= SOUND_AFTER
     }
 
     /// The next batch. Cancel safe.

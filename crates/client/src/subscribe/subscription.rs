@@ -206,6 +206,10 @@ impl Subscription {
     fn end_session(&mut self) {
         if let Some(session) = self.session.take() {
             self.avoid = Some(session.connection().node());
+            if session.was_sound() {
+                self.trouble = None;
+                self.backoff.reset();
+            }
         }
     }
 

@@ -106,20 +106,18 @@ impl FrameReceiver {
     /// Takes in what has arrived, at least something; `false` at the end of the stream.
     async fn read(&mut self) -> Result<bool, ReceiveError> {
         let limit = self.limit();
-        let deadline = *self
-            .deadline
-            .get_or_insert_with(|| Instant::now() + limit.unwrap_or(Duration::MAX / 4));
         let read = self.stream.read_chunks(&mut self.pieces);
         let count = match limit {
             None => read.await?,
-            Some(limit) => within(read, deadline, limit).await?,
+            Some(limit) => {
+                let begin = || Instant::now() + limit;
+                let deadline = *self.deadline.get_or_insert_with(begin);
+                within(read, deadline, limit).await?
+            }
         };
         let Some(count) = count else {
             return Ok(false);
         };
-        if limit.is_none() {
-            self.deadline = None;
-        }
         for piece in &mut self.pieces[..count] {
             self.reader.extend(piece);
             *piece = Bytes::new();
