@@ -23,6 +23,8 @@ mod recovery;
 mod replica;
 mod replication;
 mod settings;
+#[cfg(test)]
+mod testing;
 mod transfer;
 mod view;
 

@@ -6,6 +6,8 @@ mod rank;
 mod round;
 mod silence;
 mod standing;
+#[cfg(test)]
+mod tests;
 mod thrash;
 mod vote_granting;
 

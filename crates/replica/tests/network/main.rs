@@ -15,28 +15,33 @@
 
 mod chance;
 mod clients;
+mod demand;
 mod disk;
+mod effects;
 mod faults;
+mod happenings;
 mod invariants;
 mod links;
 mod node;
+mod tally;
 mod world;
 
+use tally::Tally;
 use world::World;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-fn run(seed: u64, tell: bool) -> world::Tally {
+fn run(seed: u64, tell: bool) -> Tally {
     let mut world = World::new(seed, tell);
     world.chaos();
     world.heal();
     world.tally()
 }
 
-fn run_all(first: u64, count: u64) -> world::Tally {
-    let mut total = world::Tally::default();
+fn run_all(first: u64, count: u64) -> Tally {
+    let mut total = Tally::default();
     for seed in first..first + count {
         let result = std::panic::catch_unwind(|| run(seed, false));
         match result {
