@@ -2,7 +2,9 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{cert, config, context, fsm, init};
+use crate::commands::{
+    bench, cert, channel, config, context, demo, dev, format, fsm, init, publish, serve, status, subscribe,
+};
 use crate::error::Error;
 use crate::exit;
 
@@ -16,8 +18,17 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::Args),
+    Dev(dev::Args),
+    Bench(bench::Args),
     Init(init::Args),
+    Serve(serve::Args),
+    Format(format::Args),
     Cert(cert::Args),
+    Channel(channel::Args),
+    Pub(publish::Args),
+    Sub(subscribe::Args),
+    Status(status::Args),
     Context(context::Args),
     Fsm(fsm::Args),
     Config(config::Args),
@@ -30,8 +41,17 @@ impl Cli {
     /// What the command could not do.
     pub fn run(self) -> Result<(), Error> {
         match self.command {
+            Command::Demo(args) => demo::run(&args),
+            Command::Dev(args) => dev::run(&args),
+            Command::Bench(args) => bench::run(&args),
             Command::Init(args) => init::run(&args),
+            Command::Serve(args) => serve::run(&args),
+            Command::Format(args) => format::run(&args),
             Command::Cert(args) => cert::run(&args),
+            Command::Channel(args) => channel::run(&args),
+            Command::Pub(args) => publish::run(&args),
+            Command::Sub(args) => subscribe::run(&args),
+            Command::Status(args) => status::run(&args),
             Command::Context(args) => context::run(&args),
             Command::Fsm(args) => fsm::run(&args),
             Command::Config(args) => config::run(&args),

@@ -2,7 +2,12 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use tetrarch_client::tls::IdentityError;
+use tetrarch_coordinator::NodeError;
+use tetrarch_gateway::GatewayError;
+use tetrarch_log::LogError;
 use tetrarch_wire::DecodeError;
 use thiserror::Error;
 
@@ -59,6 +64,75 @@ pub enum Error {
     /// The founding nodes do not make a mesh.
     #[error("these nodes do not make a mesh")]
     Genesis(#[source] DecodeError),
+    /// A data directory cannot be used.
+    #[error("{}", what(.0))]
+    Store(LogError),
+    /// A certificate, its key or the authority cannot be used.
+    #[error("{}", what(.0))]
+    Identity(IdentityError),
+    /// The certificate is not that of the node in the configuration.
+    #[error("the configuration is that of node {name}, the certificate that of {found}")]
+    WrongCertificate {
+        /// The name in the configuration.
+        name: String,
+        /// The name in the certificate.
+        found: String,
+    },
+    /// A node does not start or cannot go on.
+    #[error("{}", what(.0))]
+    Node(NodeError),
+    /// Health and metrics cannot be served.
+    #[error("{0}")]
+    Gateway(GatewayError),
+    /// The mesh did not do what it was asked to.
+    #[error("{}", what(.0))]
+    Client(tetrarch_client::Error),
+    /// An address cannot be resolved.
+    #[error("the address {address} cannot be resolved")]
+    Resolve {
+        /// The address.
+        address: String,
+        /// What came of it.
+        source: io::Error,
+    },
+    /// The operating system did not let the program do something with processes.
+    #[error("cannot {what}")]
+    Process {
+        /// What was tried.
+        what: &'static str,
+        /// What came of it.
+        source: io::Error,
+    },
+    /// There are no free ports.
+    #[error("no free ports on this machine")]
+    Ports(#[source] io::Error),
+    /// A node that was started for a while ended by itself.
+    #[error("node {name} ended ({status}); the end of its log:\n  {log}")]
+    NodeEnded {
+        /// Its name.
+        name: String,
+        /// How it ended.
+        status: String,
+        /// What it said last.
+        log: String,
+    },
+    /// Something did not come about in time.
+    #[error("{what} did not happen within {limit:?}")]
+    TooLate {
+        /// What was waited for.
+        what: String,
+        /// For how long.
+        limit: Duration,
+    },
+    /// Events were not acknowledged.
+    #[error("{0} events were not acknowledged")]
+    Unacknowledged(u64),
+    /// The user did not want to wait for the end.
+    #[error("interrupted before the end")]
+    Interrupted,
+    /// A promise was broken.
+    #[error("{0}")]
+    Damaged(String),
     /// The operating system gave no random bytes.
     #[error("the operating system gave no random bytes: {0}")]
     Randomness(getrandom::Error),
@@ -95,12 +169,34 @@ impl Error {
             Self::File { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 Some("make room on that disk, or name a directory on another".into())
             }
+            Self::Store(error) => advice(error),
+            Self::Identity(error) => advice(error),
+            Self::Node(error) => advice(error),
+            Self::Client(error) => advice(error),
+            Self::WrongCertificate { .. } => Some(
+                "point [tls] at the certificate that `tetrarch init` or `tetrarch cert node` made \
+                 for this node"
+                    .into(),
+            ),
+            Self::Gateway(_) => {
+                Some("another process listens there: stop it, or set `listen.admin_address`".into())
+            }
+            Self::Damaged(_) => Some(
+                "keep the directory (--dir) and report it: this is what must never happen".into(),
+            ),
+            Self::TooLate { .. } => Some("a busy machine may need another try".into()),
             Self::File { .. }
             | Self::Output(_)
             | Self::Malformed { .. }
             | Self::Invalid(_)
             | Self::Certificate { .. }
             | Self::Genesis(_)
+            | Self::Resolve { .. }
+            | Self::Process { .. }
+            | Self::Ports(_)
+            | Self::NodeEnded { .. }
+            | Self::Unacknowledged(_)
+            | Self::Interrupted
             | Self::Randomness(_) => None,
         }
     }
@@ -113,12 +209,91 @@ impl Error {
             | Self::NotEmpty(_)
             | Self::NoMesh(_)
             | Self::MeshNotNamed
-            | Self::Malformed { .. } => Exit::Unusable,
+            | Self::Malformed { .. }
+            | Self::Store(_)
+            | Self::Identity(_)
+            | Self::WrongCertificate { .. } => Exit::Unusable,
             Self::Genesis(_) | Self::Invalid(_) => Exit::Usage,
+            Self::Client(error) => client_exit(error),
+            Self::Damaged(_) => Exit::Damaged,
+            Self::Node(
+                NodeError::Store(_) | NodeError::WrongNode { .. } | NodeError::NotANode { .. },
+            ) => Exit::Unusable,
+            Self::TooLate { .. } => Exit::Unreachable,
             Self::File { .. }
             | Self::Output(_)
             | Self::Certificate { .. }
+            | Self::Node(_)
+            | Self::Gateway(_)
+            | Self::Resolve { .. }
+            | Self::Process { .. }
+            | Self::Ports(_)
+            | Self::NodeEnded { .. }
+            | Self::Unacknowledged(_)
+            | Self::Interrupted
             | Self::Randomness(_) => Exit::Failed,
         }
+    }
+}
+
+/// Errors of the other crates tell their cause in their own message, so they are not its source.
+macro_rules! wraps {
+    ($($variant:ident($error:ty)),*) => {$(
+        impl From<$error> for Error {
+            fn from(error: $error) -> Self {
+                Self::$variant(error)
+            }
+        }
+    )*};
+}
+
+wraps!(
+    Store(LogError),
+    Identity(IdentityError),
+    Node(NodeError),
+    Client(tetrarch_client::Error),
+    Gateway(GatewayError)
+);
+
+fn client_exit(error: &tetrarch_client::Error) -> Exit {
+    use tetrarch_client::Error as Client;
+    match error {
+        error if error.can_retry() => Exit::Unreachable,
+        Client::Identity(_) | Client::Bind { .. } | Client::NoSeeds => Exit::Unusable,
+        Client::Protocol { .. } | Client::Closed { .. } | Client::Indeterminate { .. } => {
+            Exit::Failed
+        }
+        _ => Exit::Refused,
+    }
+}
+
+/// The first part of a message of the other crates: what is wrong. The next step follows after its
+/// last semicolon.
+fn what(error: &impl ToString) -> String {
+    let text = error.to_string();
+    text.rsplit_once("; ")
+        .map_or(text.as_str(), |(what, _)| what)
+        .to_owned()
+}
+
+fn advice(error: &impl ToString) -> Option<String> {
+    let text = error.to_string();
+    text.rsplit_once("; ").map(|(_, advice)| advice.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_step_of_another_crate_becomes_the_hint() {
+        let error = Error::from(tetrarch_client::Error::UnknownChannel {
+            channel: "c".into(),
+            node: "n1".into(),
+        });
+        assert_eq!(error.to_string(), "node n1 knows no channel 'c'");
+        assert_eq!(error.hint().as_deref(), Some("create it or check its name"));
+        assert_eq!(error.exit(), Exit::Refused);
+        assert!(std::error::Error::source(&error).is_none());
     }
 }

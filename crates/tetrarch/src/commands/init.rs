@@ -7,7 +7,7 @@ use tetrarch_replica::catalog::Genesis;
 use crate::error::Error;
 use crate::mesh::authority::Authority;
 use crate::mesh::founding::{self, NodeSpec};
-use crate::mesh::{Layout, Staging, client_dir, files, manifest, node_dir};
+use crate::mesh::{Layout, Staging, client_dir, files, manifest, node_dir, store};
 use crate::names::parse_name;
 use crate::output;
 
@@ -63,10 +63,17 @@ pub fn found(dir: &Path, nodes: &[NodeSpec], client: &str, days: u32) -> Result<
     let layout = Layout::new(staging.path());
     authority.save(&layout)?;
     manifest::save(&layout, &genesis)?;
-    for spec in nodes {
+    for (spec, node) in nodes.iter().zip(genesis.nodes()) {
         let dir = layout.node(&spec.name);
         files::make_dir(&dir)?;
         node_dir::write(&dir, spec, &authority, days)?;
+        store::format(
+            &dir.join("data"),
+            &genesis,
+            &node.name,
+            node.node,
+            node.store,
+        )?;
     }
     let client_path = layout.first_client();
     files::make_dir(&client_path)?;

@@ -1,7 +1,16 @@
 //! The commands, one file each: what it takes and what it does.
 
+pub mod bench;
 pub mod cert;
+pub mod channel;
 pub mod config;
 pub mod context;
+pub mod demo;
+pub mod dev;
+pub mod format;
 pub mod fsm;
 pub mod init;
+pub mod publish;
+pub mod serve;
+pub mod status;
+pub mod subscribe;

@@ -21,6 +21,7 @@ pub mod founding;
 pub mod manifest;
 pub mod node_dir;
 mod staging;
+pub mod store;
 
 use std::path::{Path, PathBuf};
 

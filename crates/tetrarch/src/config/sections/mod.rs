@@ -10,7 +10,7 @@ mod timing;
 
 pub use identity::{Listen, Node, Tls};
 pub use limits::Limits;
-pub use observation::{Log, Metrics};
+pub use observation::{Log, LogFormat, LogLevel, Metrics};
 pub use runtime::Runtime;
 pub use storage::Storage;
 pub use timing::Timing;
