@@ -5,6 +5,7 @@
 
 #![allow(clippy::print_stdout, clippy::disallowed_methods)]
 
+use std::io::IoSlice;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tetrarch_log::{
-    GroupError, OpenedStore, RealDisk, StoreIdentity, StoreOptions, WriteOp, WriteRequest, Writer,
-    format, open,
+    Disk, DiskFile, GroupError, OpenedStore, RealDisk, StoreIdentity, StoreOptions, WriteOp,
+    WriteRequest, Writer, format, open,
 };
 use tetrarch_wire::batch::{BatchDraft, EventBlock};
 use tetrarch_wire::{
@@ -40,6 +41,7 @@ fn main() -> Result<(), Failure> {
         genesis: Bytes::new(),
     };
     format(&RealDisk, &dir, &identity)?;
+    bare_sync(&dir)?;
     let mut store = timed_open(&dir)?;
     let mut log = Log::new(0)?;
     store.writer.commit(&[log.open()])?;
@@ -128,6 +130,35 @@ fn timed_open(dir: &Path) -> Result<OpenedStore<RealDisk>, Failure> {
     Ok(store)
 }
 
+/// What the disk itself takes: 4 KiB into a file of zeros, and a sync.
+fn bare_sync(dir: &Path) -> Result<(), Failure> {
+    let path = dir.join("bare");
+    let file = RealDisk.create(&path)?;
+    file.fill_zeroed(16 << 20)?;
+    let block = [7; 4096];
+    let mut times = Vec::new();
+    for index in 0..4_000 {
+        let start = Instant::now();
+        file.write_at(&[IoSlice::new(&block)], index * 4096)?;
+        file.sync_data()?;
+        times.push(start.elapsed());
+    }
+    RealDisk.remove(&path)?;
+    report("4 KiB and a sync, without a store", times);
+    Ok(())
+}
+
+fn report(what: &str, mut times: Vec<Duration>) {
+    times.sort();
+    let at = |share: usize| times[times.len() * share / 1000];
+    println!(
+        "{what}: p50 {:?}, p99 {:?}, p99.9 {:?}",
+        at(500),
+        at(990),
+        at(999)
+    );
+}
+
 fn single_events(store: &mut OpenedStore<RealDisk>, log: &mut Log) -> Result<(), Failure> {
     let block = block(1, 256)?;
     let mut times = Vec::new();
@@ -137,14 +168,7 @@ fn single_events(store: &mut OpenedStore<RealDisk>, log: &mut Log) -> Result<(),
         store.writer.commit(&group)?;
         times.push(start.elapsed());
     }
-    times.sort();
-    let at = |share: usize| times[times.len() * share / 1000];
-    println!(
-        "one 256 B event a group: p50 {:?}, p99 {:?}, p99.9 {:?}",
-        at(500),
-        at(990),
-        at(999)
-    );
+    report("one 256 B event a group", times);
     Ok(())
 }
 
@@ -195,6 +219,8 @@ fn large_groups(
     let mut most_pending = 0;
     while bytes < mib << 20 {
         let count = writer.group_limit() / (batch + 1024);
+        // Memory of its own, as if it had come from a connection.
+        let block = self::block(256, 1000)?;
         waited += commit(&mut writer, &[log.append(&block, count)])?;
         bytes += count * batch;
         most_pending = reader.stats().pending_bytes.max(most_pending);

@@ -57,10 +57,26 @@ impl ChannelState {
         channel: ChannelUid,
         generation: u64,
     ) -> Result<(), DiskError> {
-        // Serialising to memory fails only for types that refuse to be serialised; these do not.
-        let value = postcard::to_allocvec(self).expect("a channel's state serialises");
         let paths = layout.state(channel);
-        slot::write(disk, &paths, channel.as_bytes(), generation, &value)
+        slot::write(disk, &paths, channel.as_bytes(), generation, &self.encode())
+    }
+
+    /// Writes one of the copies, 0 or 1, without syncing it.
+    pub(crate) fn write_copy<D: Disk>(
+        &self,
+        disk: &D,
+        layout: &Layout,
+        channel: ChannelUid,
+        generation: u64,
+        copy: usize,
+    ) -> Result<D::File, DiskError> {
+        let path = &layout.state(channel)[copy];
+        slot::write_copy(disk, path, channel.as_bytes(), generation, &self.encode())
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        // Serialising to memory fails only for types that refuse to be serialised; these do not.
+        postcard::to_allocvec(self).expect("a channel's state serialises")
     }
 
     /// Both copies, as they are.

@@ -10,6 +10,7 @@ mod real;
 use std::fmt::Debug;
 use std::io::IoSlice;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 #[cfg(any(test, feature = "simulation"))]
 pub use crash::{CrashDisk, CrashFile, CrashLock, Fate};
@@ -88,6 +89,23 @@ pub trait Disk: Debug + Send + Sync + 'static {
     /// # Errors
     /// As the disk says.
     fn sync_dir(&self, path: &Path) -> Result<(), DiskError>;
+
+    /// Makes several files durable. A real disk works on them side by side, because a filesystem
+    /// commits together what is asked for together.
+    ///
+    /// # Errors
+    /// As the disk says about any of them.
+    fn sync_files(&self, files: &[Arc<Self::File>]) -> Result<(), DiskError> {
+        files.iter().try_for_each(|file| file.sync_data())
+    }
+
+    /// Makes creations, renames and removals in several directories durable.
+    ///
+    /// # Errors
+    /// As the disk says about any of them.
+    fn sync_dirs(&self, paths: &[PathBuf]) -> Result<(), DiskError> {
+        paths.iter().try_for_each(|path| self.sync_dir(path))
+    }
 
     /// Room on the filesystem that holds `path`.
     ///

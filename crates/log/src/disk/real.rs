@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, IoSlice};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::{Disk, DiskError, DiskFile, DiskOperation, FreeSpace};
 
@@ -15,6 +16,9 @@ const MAX_PARTS: usize = 1024;
 /// The filesystem of the operating system.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RealDisk;
+
+/// How many syncs are asked for at once.
+const SYNCS_AT_ONCE: usize = 16;
 
 /// A file of the operating system.
 #[derive(Debug)]
@@ -100,6 +104,14 @@ impl Disk for RealDisk {
             .map_err(|source| DiskError::new(DiskOperation::Sync, path, source))
     }
 
+    fn sync_files(&self, files: &[Arc<RealFile>]) -> Result<(), DiskError> {
+        side_by_side(files, |file| file.sync_data())
+    }
+
+    fn sync_dirs(&self, paths: &[PathBuf]) -> Result<(), DiskError> {
+        side_by_side(paths, |path| self.sync_dir(path))
+    }
+
     fn free_space(&self, path: &Path) -> Result<FreeSpace, DiskError> {
         let stat = rustix::fs::statvfs(path)
             .map_err(|errno| DiskError::new(DiskOperation::Inquire, path, errno.into()))?;
@@ -123,6 +135,27 @@ impl Disk for RealDisk {
             Err(fs::TryLockError::Error(source)) => Err(inquire(source)),
         }
     }
+}
+
+/// Does the same to all items, on a few threads. All are done even if one fails.
+fn side_by_side<T: Sync>(
+    items: &[T],
+    work: impl Fn(&T) -> Result<(), DiskError> + Sync,
+) -> Result<(), DiskError> {
+    if let [only] = items {
+        return work(only);
+    }
+    let each = |share: &[T]| share.iter().map(&work).fold(Ok(()), Result::and);
+    std::thread::scope(|scope| {
+        let shares: Vec<_> = items
+            .chunks(items.len().div_ceil(SYNCS_AT_ONCE).max(1))
+            .map(|share| scope.spawn(|| each(share)))
+            .collect();
+        shares
+            .into_iter()
+            .map(|share| share.join().expect("a sync does not panic"))
+            .fold(Ok(()), Result::and)
+    })
 }
 
 impl RealFile {

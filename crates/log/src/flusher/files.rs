@@ -124,20 +124,28 @@ impl ChannelFiles {
         Ok(self.append(shared, channel, &work.batches[held..])?)
     }
 
-    /// Keeps the channel's state twice. The segments are synced.
-    pub(crate) fn keep<D: Disk>(
-        &mut self,
-        shared: &Shared<D>,
-        channel: &Channel,
-        work: &Work,
-    ) -> Result<(), DiskError> {
+    /// The checkpoint that the work leads to, with its generation. The segments are synced.
+    pub(super) fn state(&self, channel: &Channel, work: &Work) -> (u64, ChannelState) {
         let view = channel.view();
-        let (log_start, halted) = (view.log_start, view.halted.clone());
-        let segments = view.segments.clone();
-        drop(view);
-        let mut state = state_of(channel, work, work.lsn, log_start, &segments);
-        state.halted = halted;
-        self.save(shared, channel, state)
+        let mut state = state_of(channel, work, work.lsn, view.log_start, &view.segments);
+        state.halted.clone_from(&view.halted);
+        (self.generation + 1, state)
+    }
+
+    /// Both copies of the checkpoint are durable.
+    pub(super) fn kept(&mut self, generation: u64, state: ChannelState) {
+        self.generation = generation;
+        self.kept = Some(state);
+    }
+
+    /// Whether names in the channel's directory must be made durable before a checkpoint speaks
+    /// of them.
+    pub(super) fn has_new_names(&self) -> bool {
+        self.new_names
+    }
+
+    pub(super) fn mark_names_synced(&mut self) {
+        self.new_names = false;
     }
 
     /// Removes the whole segments that a trim lets go. Needs no room and nothing that waits in
@@ -190,6 +198,7 @@ impl ChannelFiles {
         Ok(())
     }
 
+    /// The files of the state come with the directory, so that one sync does for all names.
     fn create_directory<D: Disk>(
         &mut self,
         shared: &Shared<D>,
@@ -198,8 +207,14 @@ impl ChannelFiles {
         if !self.exists {
             let dir = shared.layout.channel_dir(channel.uid);
             shared.disk.create_dir(&dir)?;
+            for path in shared.layout.state(channel.uid) {
+                if !shared.disk.exists(&path)? {
+                    shared.disk.create(&path)?;
+                }
+            }
             self.exists = true;
             self.new_directory = true;
+            self.new_names = true;
         }
         Ok(())
     }
@@ -215,12 +230,8 @@ impl ChannelFiles {
             shared.disk.sync_dir(&dir)?;
             self.new_names = false;
         }
-        let first = self.generation == 0;
         self.generation += 1;
         state.save(&*shared.disk, &shared.layout, channel.uid, self.generation)?;
-        if first {
-            shared.disk.sync_dir(&dir)?;
-        }
         self.kept = Some(state);
         Ok(())
     }

@@ -8,6 +8,7 @@
 //! any record of it.
 
 mod ballast;
+mod checkpoint;
 mod files;
 mod producers;
 mod recycle;
@@ -149,7 +150,7 @@ impl<D: Disk> Flusher<D> {
         let mut waiting = self.shared.take_urgent().into_iter();
         while let Some(channel) = waiting.next() {
             let served = if channel.view().deleted {
-                self.checkpoint(&channel, progress)
+                self.checkpoint(std::slice::from_ref(&channel), progress)
             } else {
                 let trimmed = channel.files().trim(&self.shared, &channel);
                 self.synced(trimmed)
@@ -184,22 +185,6 @@ impl<D: Disk> Flusher<D> {
         Ok(())
     }
 
-    /// Checkpoints every channel whose checkpoint lacks a record up to `upto`.
-    fn checkpoint_dirty(
-        &mut self,
-        upto: Lsn,
-        budget: u64,
-        progress: &mut FlushProgress,
-    ) -> Result<(), LogError> {
-        for channel in self.shared.dirty_upto(upto) {
-            if progress.written_bytes >= budget {
-                break;
-            }
-            self.checkpoint(&channel, progress)?;
-        }
-        self.retire()
-    }
-
     /// Copies what waits in memory to the channel's segments.
     fn write_out(
         &mut self,
@@ -219,34 +204,6 @@ impl<D: Disk> Flusher<D> {
         if files.unsynced_bytes() >= shared.options.segment_sync_bytes {
             self.sync_segment(channel, &mut files)?;
         }
-        Ok(())
-    }
-
-    /// Makes the channel's files hold everything durable that it has, durably.
-    pub(crate) fn checkpoint(
-        &mut self,
-        channel: &Arc<Channel>,
-        progress: &mut FlushProgress,
-    ) -> Result<(), LogError> {
-        let shared = Arc::clone(&self.shared);
-        let mut files = channel.files();
-        let work = channel.view().take_work();
-        let lsn = work.lsn;
-        if work.deleted {
-            self.unsynced.remove(&channel.uid);
-            self.synced(files.delete(&shared, channel, lsn))?;
-        } else {
-            progress.written_bytes += self.write_segments(channel, &mut files, &work)?;
-            let released = channel.view().written(files.written());
-            shared.sub_pending(released);
-            self.note_unsynced(channel, &files)?;
-            self.sync_segment(channel, &mut files)?;
-            self.synced(files.keep(&shared, channel, &work))?;
-            self.synced(files.trim(&shared, channel))?;
-        }
-        self.new_directories |= files.take_new_directory();
-        self.checkpointed.push((Arc::clone(channel), lsn));
-        progress.checkpointed += 1;
         Ok(())
     }
 
@@ -270,25 +227,6 @@ impl<D: Disk> Flusher<D> {
                 Err(self.shared.poison_if_fatal(error))
             }
         }
-    }
-
-    /// Checkpoints count once the names of new channels are durable too; one sync does for all.
-    pub(crate) fn retire(&mut self) -> Result<(), LogError> {
-        if self.new_directories {
-            let dir = self.shared.layout.channels_dir();
-            self.synced(self.shared.disk.sync_dir(&dir))?;
-            self.new_directories = false;
-        }
-        for (channel, lsn) in std::mem::take(&mut self.checkpointed) {
-            let mut view = channel.view();
-            let Some(since) = view.dirty_since else {
-                continue;
-            };
-            let now = (view.last_lsn > lsn).then(|| lsn.next());
-            view.dirty_since = now;
-            self.shared.mark_clean(since, now);
-        }
-        Ok(())
     }
 
     /// Keeps the file of an unsynced segment open; if there are too many, one is synced.

@@ -50,7 +50,7 @@ impl<D: Disk> Flusher<D> {
         let dir = self.shared.layout.channel_dir(channel);
         if !self.shared.disk.exists(&dir)? {
             let mut progress = FlushProgress::default();
-            self.checkpoint(&found, &mut progress)?;
+            self.checkpoint(&[found], &mut progress)?;
             self.retire()?;
         }
         let saved = save(&*self.shared.disk, &self.shared.layout, channel, seq, bytes);

@@ -266,7 +266,7 @@ impl<'a, D: Disk> Replay<'a, D> {
         let mut progress = FlushProgress::default();
         for uid in std::mem::take(&mut self.halted) {
             if let Some(channel) = self.shared.channel(uid) {
-                self.flusher.checkpoint(&channel, &mut progress)?;
+                self.flusher.checkpoint(&[channel], &mut progress)?;
             }
         }
         self.flusher.retire()

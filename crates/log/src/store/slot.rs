@@ -33,7 +33,7 @@ pub(crate) enum Copy {
     Intact { generation: u64, value: Bytes },
 }
 
-/// Keeps `value` in both files, which exist or are created. The names are not synced here.
+/// Keeps `value` in both files.
 pub(crate) fn write<D: Disk>(
     disk: &D,
     paths: &[PathBuf; 2],
@@ -41,16 +41,36 @@ pub(crate) fn write<D: Disk>(
     generation: u64,
     value: &[u8],
 ) -> Result<(), DiskError> {
-    let header = encode_header(tag, generation, value);
     for path in paths {
-        let file = match disk.open(path) {
-            Err(error) if error.is_missing() => disk.create(path)?,
-            other => other?,
-        };
-        file.write_at(&[IoSlice::new(&header), IoSlice::new(value)], 0)?;
-        file.sync_data()?;
+        write_copy(disk, path, tag, generation, value)?.sync_data()?;
     }
     Ok(())
+}
+
+/// Writes one copy. It must be synced before the other one is touched.
+pub(crate) fn write_copy<D: Disk>(
+    disk: &D,
+    path: &Path,
+    tag: &[u8],
+    generation: u64,
+    value: &[u8],
+) -> Result<D::File, DiskError> {
+    let file = match disk.open(path) {
+        Err(error) if error.is_missing() => create(disk, path)?,
+        other => other?,
+    };
+    let header = encode_header(tag, generation, value);
+    file.write_at(&[IoSlice::new(&header), IoSlice::new(value)], 0)?;
+    Ok(file)
+}
+
+/// A copy whose file has gone missing gets another one.
+fn create<D: Disk>(disk: &D, path: &Path) -> Result<D::File, DiskError> {
+    let file = disk.create(path)?;
+    if let Some(dir) = path.parent() {
+        disk.sync_dir(dir)?;
+    }
+    Ok(file)
 }
 
 /// Reads both copies.

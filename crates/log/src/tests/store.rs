@@ -90,6 +90,39 @@ fn thousands_of_groups_go_through_recycled_files_and_survive_any_number_of_resta
 }
 
 #[test]
+fn a_wal_file_is_kept_while_the_last_record_in_it_is_needed() {
+    let dir = formatted();
+    let mut log = Log::new();
+    let mut store = open(Arc::new(RealDisk), dir.path(), small()).unwrap();
+    let both = [
+        request(1, vec![open_op("a")]),
+        request(2, vec![open_op("b")]),
+    ];
+    store.writer.commit(&both).unwrap();
+    for _ in 0..2 {
+        let group = [request(1, vec![WriteOp::Append(log.batches(9, 10_000))])];
+        store.writer.commit(&group).unwrap();
+    }
+    // A file is ready, everything so far is checkpointed, and the file has room for one vote.
+    store.flusher.flush(u64::MAX).unwrap();
+    store.flusher.flush_all().unwrap();
+    let vote = HardState {
+        epoch_seen: Epoch::new(9, VoterId::from_bytes([1; 16])),
+        voted_for: None,
+    };
+    let group = [request(2, vec![WriteOp::HardState(vote)])];
+    store.writer.commit(&group).unwrap();
+    let group = [request(1, vec![WriteOp::Append(log.batches(10, 10_000))])];
+    store.writer.commit(&group).unwrap();
+    assert_eq!(store.reader.stats().wal_full, 1);
+    let progress = store.flusher.flush(u64::MAX).unwrap();
+    assert_eq!(progress.recycled, 1);
+    drop(store);
+    let store = open(Arc::new(RealDisk), dir.path(), small()).unwrap();
+    assert_eq!(store.channels[1].hard_state, vote);
+}
+
+#[test]
 fn a_truncation_reaches_memory_segments_and_the_next_start() {
     let dir = formatted();
     let mut log = Log::new();
