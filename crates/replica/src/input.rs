@@ -73,7 +73,8 @@ pub enum Input {
         /// What.
         message: ChannelMessage,
     },
-    /// A beat of the leader's current boot covers this channel.
+    /// A beat of the leader's current boot covers this channel. Also given for a leader of a lower
+    /// epoch than this replica has seen: it is told then that it is over.
     LeaderHeard {
         /// The epoch that it leads, with its own id.
         epoch: Epoch,
@@ -126,14 +127,16 @@ pub enum Input {
         /// Give up leadership even if nobody can take over in time (an orderly stop).
         forced: bool,
     },
-    /// All inputs that were waiting have been given: batches that were being gathered may go out.
+    /// All inputs that were waiting have been given, whatever they were: batches that were being
+    /// gathered may go out. Without it they go out with the next tick, which is then due at once.
     Flush,
     /// A persist is durable.
     Persisted {
         /// Which.
         token: PersistToken,
     },
-    /// A persist did not happen.
+    /// A persist did not happen. Once an append of the channel has failed, every later one that
+    /// continues it must fail as well, so that the log is always a prefix of what was issued.
     PersistFailed {
         /// Which.
         token: PersistToken,

@@ -8,6 +8,8 @@ mod pull;
 mod reading;
 mod search;
 mod serve;
+#[cfg(test)]
+mod tests;
 mod truncate;
 
 use tetrarch_wire::Seq;

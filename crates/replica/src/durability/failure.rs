@@ -5,7 +5,7 @@
 //! The store keeps one rule for this: once an append of a channel has failed, every later one
 //! that continues it fails too, so that what is in the log is always a prefix of what was issued.
 
-use tetrarch_wire::{LogPosition, ReplicaRole};
+use tetrarch_wire::{LogPosition, ReplicaRole, frame::ProduceOutcome};
 
 use super::{Pending, Retry, Write};
 use crate::{Context, HaltReason, LogWrite, PersistFailure, PersistToken, Replica};
@@ -57,7 +57,10 @@ impl Replica {
 
     fn on_append_failed(&mut self, ctx: &mut Context<'_>) {
         match self.role.get() {
-            ReplicaRole::Leader => self.take_back_unsent(ctx),
+            ReplicaRole::Leader => {
+                self.refuse_staged(ctx);
+                self.take_back_unsent(ctx);
+            }
             ReplicaRole::Replica | ReplicaRole::Candidate | ReplicaRole::Idle => {
                 self.take_back(self.log.durable(), ctx);
             }
@@ -71,6 +74,20 @@ impl Replica {
         }
         self.forget_catch_up();
         self.refuse_for_disk(ctx);
+    }
+
+    /// What waits to become batches continues what failed, and will find no room either.
+    fn refuse_staged(&mut self, ctx: &mut Context<'_>) {
+        let Some(leadership) = &mut self.leadership else {
+            return;
+        };
+        let (fresh, perhaps_known) = leadership.staging.drain();
+        for ticket in fresh {
+            self.reply(ticket, ProduceOutcome::StorageFull, ctx);
+        }
+        for ticket in perhaps_known {
+            self.reply(ticket, ProduceOutcome::Indeterminate, ctx);
+        }
     }
 
     /// A leader gives up what nobody has seen; what it has sent stays and is written again.

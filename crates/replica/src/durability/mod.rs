@@ -4,6 +4,8 @@
 mod failure;
 mod held;
 mod persist;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 

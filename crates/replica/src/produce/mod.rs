@@ -6,6 +6,8 @@ mod accept;
 mod forming;
 mod in_flight;
 mod staging;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use in_flight::InFlight;
 pub(crate) use staging::Staging;

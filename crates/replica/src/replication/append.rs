@@ -106,16 +106,10 @@ impl Replica {
             Some(mine) if mine.link == position.link => Comparison::Same,
             Some(_) => Comparison::Different,
             None if position.seq > self.log.tail().seq => Comparison::Different,
+            // It lies inside one of the own batches, and is no end of one.
+            None if self.log.recent().index_of(position.seq).is_some() => Comparison::Different,
             // Old and not in memory: what is committed is the same everywhere (I10).
             None if position.seq <= self.commit => Comparison::Same,
-            None => self.compare_within_batch(position),
-        }
-    }
-
-    /// A position that lies inside one of the own batches is no end of one.
-    fn compare_within_batch(&self, position: LogPosition) -> Comparison {
-        match self.log.recent().index_of(position.seq) {
-            Some(_) => Comparison::Different,
             None => Comparison::Unknown,
         }
     }

@@ -64,9 +64,7 @@ impl Replica {
         if self.role.get() == ReplicaRole::Leader {
             self.answer_committed(ctx);
             self.release_reads(ctx);
-            for voter in self.follower_ids() {
-                self.tell_commit(voter, ctx);
-            }
+            self.push_to_all(ctx);
             self.check_transfer(ctx);
         }
     }

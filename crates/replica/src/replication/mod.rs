@@ -16,6 +16,8 @@ mod following;
 mod leadership;
 mod message;
 mod push;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use controls::Controls;
 pub(crate) use follower::Flow;

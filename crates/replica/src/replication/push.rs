@@ -11,14 +11,14 @@ use super::{Flow, follower::Follower};
 use crate::{Context, Replica};
 
 impl Replica {
-    /// Sends every follower what its window has room for.
+    /// Sends every follower what its window has room for, and what is committed.
     pub(crate) fn push_to_all(&mut self, ctx: &mut Context<'_>) {
         for voter in self.follower_ids() {
             self.push_to(voter, ctx);
         }
     }
 
-    pub(crate) fn follower_ids(&self) -> Vec<VoterId> {
+    fn follower_ids(&self) -> Vec<VoterId> {
         self.leadership
             .as_ref()
             .map(|leadership| leadership.followers.keys().copied().collect())
@@ -89,7 +89,7 @@ impl Replica {
     }
 
     /// Tells an idle follower a new commit position at once; at most one probe is on its way.
-    pub(crate) fn tell_commit(&mut self, voter: VoterId, ctx: &mut Context<'_>) {
+    fn tell_commit(&mut self, voter: VoterId, ctx: &mut Context<'_>) {
         let commit = self.commit;
         let Some(follower) = self.follower_mut(voter) else {
             return;

@@ -6,6 +6,8 @@
 mod order;
 mod outcome;
 mod successor;
+#[cfg(test)]
+mod tests;
 
 use tetrarch_wire::VoterId;
 

@@ -1,0 +1,333 @@
+//! Push, acknowledgements and commit, one operation at a time.
+
+use tetrarch_fsm::TransitionSignal;
+use tetrarch_wire::{
+    Batch, Epoch, ReplicaRole, Seq,
+    frame::{AppendAck, ChannelMessage, DiskLevel, NackCode, ProduceOutcome},
+};
+
+use crate::{
+    Effect, Input, LogWrite, Moment, Settings,
+    testing::{Bench, replies, sent, signals, written},
+};
+
+fn batches_of(message: &ChannelMessage) -> &[Batch] {
+    match message {
+        ChannelMessage::Append(append) => &append.batches,
+        other => panic!("an append expected, not {other:?}"),
+    }
+}
+
+fn nack_code(effects: &[Effect]) -> Option<NackCode> {
+    sent(effects).into_iter().find_map(|message| match message {
+        ChannelMessage::AppendNack(nack) => Some(nack.code),
+        _ => None,
+    })
+}
+
+fn ack(effects: &[Effect]) -> Option<AppendAck> {
+    sent(effects).into_iter().find_map(|message| match message {
+        ChannelMessage::AppendAck(ack) => Some(*ack),
+        _ => None,
+    })
+}
+
+#[test]
+fn one_write_and_one_push_to_each_follower_at_the_same_time() {
+    let mut bench = Bench::leader(3, Settings::default());
+    let effects = bench.produce(1, 1, 3);
+    let [LogWrite::Append(batches)] = written(&effects)[..] else {
+        panic!("one write expected");
+    };
+    assert_eq!(batches.len(), 1);
+    let pushed = sent(&effects);
+    assert_eq!(pushed.len(), 2);
+    assert!(pushed.iter().all(|message| batches_of(message) == batches));
+}
+
+#[test]
+fn an_event_is_acknowledged_when_a_majority_holds_it_durably() {
+    let mut bench = Bench::leader(3, Settings::default());
+    let effects = bench.produce(7, 1, 1);
+    assert!(replies(&effects).is_empty());
+    let tail = bench.replica.view().tail;
+    // One follower alone is no majority while the leader's own write is under way.
+    assert!(replies(&bench.ack(1, tail)).is_empty());
+    let effects = bench.persist_all();
+    let [
+        (
+            7,
+            ProduceOutcome::Appended {
+                runs, copies: 2, ..
+            },
+        ),
+    ] = replies(&effects)[..]
+    else {
+        panic!("{:?}", replies(&effects));
+    };
+    assert_eq!((runs[0].first, runs[0].count), (Seq::new(2), 1));
+}
+
+#[test]
+fn two_followers_are_a_majority_without_the_leaders_disk() {
+    let mut bench = Bench::leader(3, Settings::default());
+    bench.produce(7, 1, 1);
+    let tail = bench.replica.view().tail;
+    bench.ack(1, tail);
+    assert_eq!(replies(&bench.ack(2, tail)).len(), 1);
+}
+
+#[test]
+fn an_acknowledgement_counts_only_with_this_logs_link_and_this_epoch() {
+    let mut bench = Bench::leader(3, Settings::default());
+    bench.produce(7, 1, 1);
+    bench.persist_all();
+    let tail = bench.replica.view().tail;
+    let mut wrong = tail;
+    wrong.link = bench.origin().link;
+    assert!(replies(&bench.ack(1, wrong)).is_empty());
+    let stale = AppendAck {
+        durable: tail.seq,
+        durable_link: tail.link,
+        ack_generation: 0,
+        credit: 0,
+        disk_level: DiskLevel::Green,
+    };
+    let other = Epoch::new(1, bench.ids[2]);
+    let effects = bench.message(1, other, ChannelMessage::AppendAck(stale));
+    assert!(replies(&effects).is_empty());
+    assert_eq!(replies(&bench.ack(1, tail)).len(), 1);
+}
+
+#[test]
+fn an_idle_follower_is_told_the_commit_at_once_and_once() {
+    let mut bench = Bench::leader(3, Settings::default());
+    bench.produce(7, 1, 1);
+    bench.persist_all();
+    let tail = bench.replica.view().tail;
+    let effects = bench.ack(1, tail);
+    let [ChannelMessage::Append(probe)] = sent(&effects)[..] else {
+        panic!("{:?}", sent(&effects));
+    };
+    assert_eq!((probe.commit, probe.batches.len()), (tail.seq, 0));
+    assert!(sent(&bench.ack(1, tail)).is_empty());
+}
+
+#[test]
+fn batches_grow_while_the_disk_is_busy() {
+    let mut bench = Bench::leader(3, Settings::default());
+    bench.produce(1, 1, 1);
+    bench.produce(2, 2, 1);
+    for ticket in 3..10 {
+        let effects = bench.produce(ticket, ticket, 1);
+        assert!(written(&effects).is_empty(), "two writes are under way");
+    }
+    bench.persist_all();
+    let effects = bench.step(Input::Flush);
+    let [LogWrite::Append(batches)] = written(&effects)[..] else {
+        panic!("one write expected");
+    };
+    assert_eq!(batches[0].header().count, 7);
+}
+
+#[test]
+fn beyond_the_bounds_a_client_is_told_to_wait() {
+    let settings = Settings {
+        unacked_batches: 2,
+        ..Settings::default()
+    };
+    let mut bench = Bench::leader(3, settings);
+    bench.produce(1, 1, 1);
+    bench.produce(2, 2, 1);
+    let effects = bench.produce(3, 3, 1);
+    assert!(matches!(
+        replies(&effects)[..],
+        [(3, ProduceOutcome::Retry { after_ms: 10, .. })]
+    ));
+}
+
+#[test]
+fn the_window_bounds_what_is_on_its_way_to_a_follower() {
+    let settings = Settings {
+        window_batches: 1,
+        ..Settings::default()
+    };
+    let mut bench = Bench::leader(3, settings);
+    assert_eq!(sent(&bench.produce(1, 1, 1)).len(), 2);
+    assert_eq!(sent(&bench.produce(2, 2, 1)).len(), 0);
+    bench.persist_all();
+    let first = bench.replica.committed_since(Seq::new(1), 1);
+    assert_eq!(first, Some(Vec::new()), "nothing is committed yet");
+    let position = {
+        let recent = bench.replica.log.recent();
+        let index = recent.index_of(Seq::new(2)).unwrap();
+        recent.from(index).next().unwrap().position()
+    };
+    let effects = bench.ack(1, position);
+    assert_eq!(batches_of(sent(&effects)[0])[0].base_seq(), Seq::new(3));
+}
+
+#[test]
+fn a_leader_without_a_majority_steps_down_before_it_acknowledges_anything() {
+    let mut bench = Bench::leader(3, Settings::default());
+    bench.produce(7, 1, 1);
+    bench.persist_all();
+    let tail = bench.replica.view().tail;
+    // The node was suspended; the acknowledgement had arrived meanwhile.
+    bench.now_ms += 60_000;
+    let effects = bench.ack(1, tail);
+    assert_eq!(signals(&effects), [TransitionSignal::QuorumLost]);
+    assert_eq!(replies(&effects), [(7, &ProduceOutcome::Indeterminate)]);
+}
+
+#[test]
+fn beats_that_are_acknowledged_keep_a_leader_by_when_they_were_sent() {
+    let mut bench = Bench::leader(3, Settings::default());
+    let epoch = bench.replica.leader_row().unwrap().epoch;
+    bench.now_ms += 400;
+    bench.step(Input::BeatAcked {
+        voter: bench.ids[1],
+        epoch,
+        sent_at: Moment::from_nanos((bench.now_ms - 100) * 1_000_000),
+    });
+    bench.wait(349);
+    assert_eq!(bench.replica.view().role, ReplicaRole::Leader);
+    assert_eq!(signals(&bench.wait(1)), [TransitionSignal::QuorumLost]);
+}
+
+#[test]
+fn a_higher_epoch_fences_a_leader_and_is_persisted() {
+    let mut bench = Bench::leader(3, Settings::default());
+    bench.produce(7, 1, 1);
+    let previous = bench.replica.view().tail;
+    let batch = bench.epoch_start(5, &previous);
+    let effects = bench.append(5, previous, 0, vec![batch]);
+    assert_eq!(signals(&effects), [TransitionSignal::PeerLeaderObserved]);
+    assert!(matches!(
+        written(&effects)[0],
+        LogWrite::HardState(promise) if promise.epoch_seen == bench.epoch(5)
+    ));
+    assert_eq!(replies(&effects), [(7, &ProduceOutcome::Indeterminate)]);
+    assert_eq!(bench.replica.view().leader, Some(bench.ids[1]));
+}
+
+#[test]
+fn a_leader_of_a_lower_epoch_is_told_that_it_is_over() {
+    let mut bench = Bench::follower(3);
+    bench.wait(10_000);
+    bench.ask(
+        tetrarch_wire::frame::VoteKind::Vote,
+        3,
+        bench.replica.view().tail,
+    );
+    bench.persist_all();
+    let effects = bench.append(1, bench.origin(), 0, vec![]);
+    assert_eq!(nack_code(&effects), Some(NackCode::Stale));
+    let effects = bench.step(Input::LeaderHeard {
+        epoch: bench.epoch(1),
+        commit: Seq::ZERO,
+        at: Moment::from_nanos(bench.now_ms * 1_000_000),
+    });
+    assert_eq!(nack_code(&effects), Some(NackCode::Stale));
+}
+
+#[test]
+fn a_replica_acknowledges_what_is_durable_and_nothing_earlier() {
+    let mut bench = Bench::follower(3);
+    let previous = bench.replica.view().tail;
+    let batch = bench.noop(1, &previous, 3);
+    let effects = bench.append(1, previous, 1, vec![batch.clone()]);
+    assert_eq!(written(&effects), [&LogWrite::Append(vec![batch.clone()])]);
+    assert_eq!(ack(&effects), None);
+    assert_eq!(ack(&bench.persist_all()).unwrap().durable, Seq::new(4));
+    // The same again: skipped, and acknowledged at once.
+    let effects = bench.append(1, previous, 1, vec![batch]);
+    assert!(written(&effects).is_empty());
+    assert_eq!(ack(&effects).unwrap().durable, Seq::new(4));
+}
+
+#[test]
+fn a_replica_acknowledges_only_what_was_compared_with_this_leader() {
+    let mut bench = Bench::follower(3);
+    let first = bench.replica.view().tail;
+    let old = bench.noop(1, &first, 3);
+    bench.append(1, first, 0, vec![old]);
+    bench.persist_all();
+    // A new leader probes at its own, shorter, end.
+    bench.append(2, first, 0, vec![]);
+    let effects = bench.persist_all();
+    assert_eq!(ack(&effects).unwrap().durable, first.seq);
+}
+
+#[test]
+fn a_suffix_that_the_leader_does_not_have_is_cut_where_the_logs_part() {
+    let mut bench = Bench::follower(3);
+    let first = bench.replica.view().tail;
+    let old = bench.noop(1, &first, 3);
+    bench.append(1, first, 0, vec![old]);
+    bench.persist_all();
+    let new = bench.epoch_start(2, &first);
+    let effects = bench.append(2, first, 0, vec![new.clone()]);
+    let writes = written(&effects);
+    assert_eq!(
+        writes[1..],
+        [
+            &LogWrite::Truncate(first),
+            &LogWrite::Append(vec![new.clone()])
+        ]
+    );
+    assert_eq!(bench.replica.view().tail, new.position());
+}
+
+#[test]
+fn what_is_known_to_be_committed_is_never_cut() {
+    let mut bench = Bench::follower(3);
+    let first = bench.replica.view().tail;
+    let old = bench.noop(1, &first, 3);
+    bench.append(1, first, 4, vec![old]);
+    assert_eq!(bench.replica.view().commit, Seq::new(4));
+    let new = bench.epoch_start(2, &first);
+    let effects = bench.append(2, first, 0, vec![new]);
+    assert!(
+        matches!(effects.last(), Some(Effect::Halted(_))),
+        "{effects:?}"
+    );
+    assert!(bench.replica.next_deadline().is_none());
+}
+
+#[test]
+fn messages_without_the_right_to_be_sent_change_nothing_and_are_counted() {
+    let mut bench = Bench::follower(3);
+    let before = bench.replica.view();
+    let append = tetrarch_wire::frame::Append {
+        previous: before.tail,
+        commit: Seq::ZERO,
+        config_seq: Seq::ZERO,
+        batches: vec![],
+    };
+    let forged = bench.epoch(9);
+    let effects = bench.message(2, forged, ChannelMessage::Append(append));
+    assert!(effects.is_empty());
+    let prepare = tetrarch_wire::frame::TransferPrepare {
+        must_have: Seq::ZERO,
+    };
+    bench.message(1, bench.epoch(1), ChannelMessage::TransferPrepare(prepare));
+    let after = bench.replica.view();
+    assert_eq!(after.refused, before.refused + 2);
+    assert_eq!(after.epoch_seen, before.epoch_seen);
+}
+
+#[test]
+fn a_silent_follower_is_probed_each_interval_and_nothing_is_sent_twice() {
+    let mut bench = Bench::leader(3, Settings::default());
+    bench.produce(1, 1, 1);
+    let probes = |effects: &[Effect]| {
+        sent(effects)
+            .iter()
+            .filter(|m| batches_of(m).is_empty())
+            .count()
+    };
+    let effects = bench.wait(150);
+    assert_eq!((sent(&effects).len(), probes(&effects)), (2, 2));
+    assert!(sent(&bench.wait(1)).is_empty());
+}
