@@ -111,6 +111,8 @@ pub(crate) struct Limits {
     pub(crate) whole_frame: Duration,
     /// How long what is on its way may take to arrive before a connection is closed.
     pub(crate) farewell: Duration,
+    /// The same for a connection whose place another one to the same start of the peer took.
+    pub(crate) retirement: Duration,
 }
 
 impl Limits {
@@ -138,6 +140,7 @@ impl Default for Limits {
             first_frame: Duration::from_secs(2),
             whole_frame: Duration::from_secs(5),
             farewell: Duration::from_millis(500),
+            retirement: Duration::from_secs(2),
         }
     }
 }

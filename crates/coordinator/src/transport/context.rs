@@ -121,8 +121,11 @@ impl<I: Inbound> Context<I> {
         self.carry(seat, link, control);
     }
 
-    /// Logs and counts a connection that did not come about.
+    /// Logs and counts a connection that did not come about. None does while the mesh stops.
     pub(super) fn complain(&self, remote: SocketAddr, refusal: Refusal) {
+        if self.mesh.stop.is_stopped() {
+            return;
+        }
         if let Some(event) = self.mesh.complaints.file(remote, refusal) {
             self.inbound.observe(event);
         }

@@ -137,10 +137,16 @@ impl From<DialError> for Refusal {
 /// A connection that ended by itself or was closed.
 fn closed(error: ConnectionError, text: String) -> Refusal {
     match error {
-        ConnectionError::ApplicationClosed(close) => Refusal::told(&Close {
-            code: close_code(close.error_code).unwrap_or(CloseCode::Normal),
-            detail: String::from_utf8_lossy(&close.reason).into_owned(),
-        }),
+        ConnectionError::ApplicationClosed(close) => {
+            let refusal = Refusal::told(&Close {
+                code: close_code(close.error_code).unwrap_or(CloseCode::Malformed),
+                detail: String::from_utf8_lossy(&close.reason).into_owned(),
+            });
+            match refusal.code {
+                CloseCode::Normal => refusal.counted_as(Refusal::ABANDONED),
+                _ => refusal,
+            }
+        }
         ConnectionError::TimedOut => Refusal::new(CloseCode::Timeout, text),
         ConnectionError::ConnectionClosed(_) => {
             Refusal::new(CloseCode::Normal, text).counted_as(Refusal::ABANDONED)

@@ -19,8 +19,6 @@ impl Track {
     pub(super) const BULK: Self = Self(DATA);
     /// The control lane: the bidirectional stream.
     pub(super) const CONTROL: Self = Self(DATA + 1);
-    /// How many there are.
-    pub(super) const COUNT: usize = DATA as usize + 2;
     /// How many of them are unidirectional streams.
     pub(super) const UNIDIRECTIONAL: u8 = DATA + 1;
 
@@ -163,7 +161,7 @@ mod tests {
     #[test]
     fn every_track_has_its_own_index_and_only_streams_have_tags() {
         let indices: Vec<_> = Track::all().map(Track::index).collect();
-        assert_eq!(indices, (0..Track::COUNT).collect::<Vec<_>>());
+        assert_eq!(indices, (0..18).collect::<Vec<_>>());
         let tagged: Vec<_> = (0..=u8::MAX).filter_map(Track::from_tag).collect();
         assert_eq!(tagged.len(), usize::from(Track::UNIDIRECTIONAL));
         assert!(tagged.iter().all(|track| track.lane() != Lane::Control));

@@ -143,7 +143,11 @@ pub(super) fn code_of(error: &ReceiveError) -> Option<CloseCode> {
 
 /// As much of a text as may cross a connection.
 pub(super) fn clip(text: &str) -> &str {
-    &text[..text.floor_char_boundary(limits::MAX_TEXT_BYTES)]
+    let mut end = text.len().min(limits::MAX_TEXT_BYTES);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 #[cfg(test)]

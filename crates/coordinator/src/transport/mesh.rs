@@ -3,7 +3,7 @@
 use std::{
     collections::{HashMap, hash_map::Entry},
     future::Future,
-    net::SocketAddr,
+    net::{SocketAddr, UdpSocket},
     sync::{Arc, PoisonError, RwLock, Weak, atomic::AtomicU64},
     time::Duration,
 };
@@ -83,10 +83,11 @@ impl Mesh {
             dial: dialler(&shared, &context.inbound),
             shared: Arc::clone(&shared),
         }));
-        shared.spawn(keep_accepting(context));
+        // A peer that dials at once is to be known already.
         for peer in config.peers {
             mesh.add_peer(peer);
         }
+        shared.spawn(keep_accepting(context));
         Ok(mesh)
     }
 
@@ -169,6 +170,21 @@ impl Mesh {
         let left = shared.endpoint.wait_idle();
         if timeout(LAST_PACKETS, left).await.is_err() {
             tracing::debug!("the last packets were not confirmed");
+        }
+        self.release_address();
+    }
+
+    /// QUIC keeps its socket for as long as there is a handle on it, and one socket more after a
+    /// change, so that nothing gets lost. Two changes let go of the address that others may want.
+    fn release_address(&self) {
+        let any = SocketAddr::new(self.0.local_addr.ip(), 0);
+        for _ in 0..2 {
+            let moved =
+                UdpSocket::bind(any).and_then(|socket| self.0.shared.endpoint.rebind(socket));
+            if let Err(error) = moved {
+                tracing::debug!(%error, "the address stays in use as long as the mesh is held");
+                return;
+            }
         }
     }
 

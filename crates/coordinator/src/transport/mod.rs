@@ -38,7 +38,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use config::{Limits, LocalNode, MeshConfig, MonotonicClock, PeerAddress};
-pub use error::TransportError;
+pub(crate) use config::{Limits, LocalNode, MeshConfig, PeerAddress};
+pub(crate) use error::TransportError;
 pub(crate) use inbound::{Inbound, Peer, TransportEvent};
 pub(crate) use mesh::Mesh;

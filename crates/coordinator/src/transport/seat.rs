@@ -133,10 +133,11 @@ impl Seat {
     }
 
     fn hand_over(&self, link: &Arc<Link>) {
-        *lock(&self.link) = Some(Arc::clone(link));
         for outbox in &self.outboxes {
             outbox.assign(link.number);
         }
+        // Whoever sees the connection can also use it.
+        *lock(&self.link) = Some(Arc::clone(link));
     }
 
     fn drop_queues<I: Inbound>(&self, link: &Link, inbound: &I) {

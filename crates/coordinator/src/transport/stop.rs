@@ -21,6 +21,11 @@ impl StopSource {
         self.0.send_replace(true);
     }
 
+    /// Whether it was given.
+    pub(super) fn is_stopped(&self) -> bool {
+        *self.0.borrow()
+    }
+
     /// Another one who sees it.
     pub(super) fn watcher(&self) -> Stop {
         Stop(self.0.subscribe())
@@ -34,10 +39,5 @@ impl Stop {
         if self.0.clone().wait_for(|stopped| *stopped).await.is_err() {
             tracing::trace!("stopped without a signal");
         }
-    }
-
-    /// Whether it was given.
-    pub(super) fn is_stopped(&self) -> bool {
-        *self.0.borrow()
     }
 }

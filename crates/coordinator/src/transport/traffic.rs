@@ -123,7 +123,15 @@ impl<I: Inbound> Traffic<I> {
         match why {
             Leave::Superseded => {}
             Leave::Cause { code, detail } => self.tell_cause(*code, detail),
-            Leave::Replaced | Leave::PeerLeaves => self.in_time(last).await,
+            Leave::Replaced | Leave::PeerLeaves => {
+                let last = async {
+                    tokio::select! {
+                        () = last => {}
+                        () = self.stop.stopped() => {}
+                    }
+                };
+                self.in_time(self.limits.retirement, last).await;
+            }
             Leave::Shutdown => {
                 self.say_goodbye(detail);
                 let written = async {
@@ -132,7 +140,7 @@ impl<I: Inbound> Traffic<I> {
                         () = last => {}
                     }
                 };
-                self.in_time(written).await;
+                self.in_time(self.limits.farewell, written).await;
             }
         }
         close(&self.link.connection, code, detail);
@@ -159,8 +167,8 @@ impl<I: Inbound> Traffic<I> {
         self.seat.seal(&self.link);
     }
 
-    async fn in_time(&self, work: impl Future<Output = ()>) {
-        if timeout(self.limits.farewell, work).await.is_err() {
+    async fn in_time(&self, limit: Duration, work: impl Future<Output = ()>) {
+        if timeout(limit, work).await.is_err() {
             tracing::debug!(peer = %self.link.peer.name, "the farewell took too long");
         }
     }

@@ -8,7 +8,7 @@ use tokio::time::{sleep, timeout};
 use super::{
     authority::Authority,
     frames::{batch, beat, channel, election, number, push, small},
-    node::{Plan, TestNode, connected, node_id, pair},
+    node::{Plan, TestNode, connected, duellists, node_id, pair},
     recorder::{Recorder, eventually},
 };
 use crate::transport::Limits;
@@ -81,8 +81,8 @@ async fn three_nodes_find_each_other() {
 #[tokio::test(flavor = "multi_thread")]
 async fn both_dial_at_once_and_one_connection_stays() {
     let authority = Authority::new("ca");
-    for _ in 0..10 {
-        let (one, two) = pair(&authority).await;
+    for _ in 0..4 {
+        let (one, two) = duellists(&authority).await;
         // Whatever is sent from the first moment on arrives once, however the duel ends.
         for number in 0..500 {
             one.mesh.send(two.id, Lane::Data, small(channel(1), number));
@@ -96,7 +96,12 @@ async fn both_dial_at_once_and_one_connection_stays() {
             eventually("one connection stays", || node.connections() == 1).await;
             assert_eq!(node.seen.ups().len(), 1);
             assert_eq!(node.seen.downs(), []);
-            assert_eq!(node.seen.refusals(), []);
+            // One of the two may dial before the other one knows it.
+            let refusals = node.seen.refusals();
+            assert!(
+                refusals.iter().all(|(word, _)| *word == "denied"),
+                "{refusals:?}"
+            );
             assert_eq!(node.seen.dropped(), []);
         }
         one.mesh.abandon();

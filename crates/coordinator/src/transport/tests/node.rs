@@ -127,8 +127,18 @@ impl TestNode {
     }
 }
 
-/// Two nodes that are connected.
+/// Two nodes that are connected, and that one connection only.
 pub(super) async fn pair(authority: &Authority) -> (TestNode, TestNode) {
+    let (one, two) = duellists(authority).await;
+    eventually("one connection stays", || {
+        one.connections() == 1 && two.connections() == 1
+    })
+    .await;
+    (one, two)
+}
+
+/// Two nodes that dialled each other just now.
+pub(super) async fn duellists(authority: &Authority) -> (TestNode, TestNode) {
     let one = TestNode::start(authority, "n1");
     let two = TestNode::start(authority, "n2");
     one.meet(&two);

@@ -58,7 +58,10 @@ impl Stranger {
         let mut receiver = FrameReceiver::new(receiver, ReceiveTimeouts::OPENED);
         let answer = receiver.next().await.unwrap();
         assert!(matches!(answer, Some(Frame::HelloAck(_))), "{answer:?}");
-        Member { sender, receiver }
+        Member {
+            sender,
+            _receiver: receiver,
+        }
     }
 
     /// The code and the words with which the connection is closed, in time.
@@ -77,7 +80,7 @@ impl Stranger {
 /// The control stream of a stranger that was let in.
 pub(super) struct Member {
     pub(super) sender: SendStream,
-    pub(super) receiver: FrameReceiver,
+    _receiver: FrameReceiver,
 }
 
 /// How the node `name` would introduce itself.
