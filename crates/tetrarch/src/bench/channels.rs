@@ -30,20 +30,24 @@ pub(super) async fn create(
         .map(|index| format!("{prefix}-{tag:08x}-{index}"))
         .collect();
     let replicas = u8::try_from(replicas).unwrap_or(u8::MAX);
-    let create = async |client: Client, name: String| {
-        let channel = CreateChannel {
-            name: name.clone(),
-            class: ChannelClass::Quorum,
-            replicas,
-            filter: LabelFilter::default(),
-            retention: Retention::FOREVER,
-        };
-        client.admin().create_channel(channel).await?;
-        client.wait_ready(&name, READY).await?;
-        Ok(())
-    };
-    for_all(client, &names, create).await?;
+    for_all(client, &names, |client, name| {
+        create_one(client, name, replicas)
+    })
+    .await?;
     Ok(names)
+}
+
+async fn create_one(client: Client, name: String, replicas: u8) -> Result<(), Error> {
+    let channel = CreateChannel {
+        name: name.clone(),
+        class: ChannelClass::Quorum,
+        replicas,
+        filter: LabelFilter::default(),
+        retention: Retention::FOREVER,
+    };
+    client.admin().create_channel(channel).await?;
+    client.wait_ready(&name, READY).await?;
+    Ok(())
 }
 
 /// Deletes channels.
@@ -51,9 +55,11 @@ pub(super) async fn create(
 /// # Errors
 /// If one of them cannot be deleted.
 pub(super) async fn delete(client: &Client, names: &[String]) -> Result<(), Error> {
-    let delete =
-        async |client: Client, name: String| Ok(client.admin().delete_channel(&name).await?);
-    for_all(client, names, delete).await
+    for_all(client, names, delete_one).await
+}
+
+async fn delete_one(client: Client, name: String) -> Result<(), Error> {
+    Ok(client.admin().delete_channel(&name).await?)
 }
 
 async fn for_all<F>(

@@ -21,6 +21,6 @@ mod usage;
 mod window;
 
 pub use course::run;
-pub use idle::{IdleReport, run as run_idle};
+pub use idle::run as run_idle;
 pub use plan::{Plan, Shape, Site};
 pub use report::Report;

@@ -90,7 +90,7 @@ mod tests {
     fn empty_files_and_lines_that_are_too_long_are_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("lines");
-        let mut read = |text: &str| {
+        let read = |text: &str| {
             std::fs::write(&path, text).unwrap();
             Input::read(&path)
         };

@@ -15,5 +15,4 @@ mod read_back;
 mod roles;
 mod stage;
 
-pub use outcome::Outcome;
 pub use play::{Plan, play};

@@ -142,6 +142,10 @@ async fn publish_through_a_failover(
     let (telling, pulse) = watch::channel(Pulse::start());
     let begun = Instant::now();
     let publisher = Publisher::new(producer, input.clone(), telling);
+    stage.say(format_args!(
+        "publishing {} lines, over and over, at full speed",
+        input.len()
+    ));
     stage.begin("publishing", millis(publish_for));
     let mut tasks = JoinSet::new();
     tasks.spawn(publisher.run(begun + publish_for));
