@@ -211,8 +211,7 @@ fn large_groups(
         }
         flusher
     });
-    let block = block(256, 1000)?;
-    let batch = block.clone().into_bytes().len();
+    let batch = block(256, 1000)?.into_bytes().len();
     let start = Instant::now();
     let mut bytes = 0;
     let mut waited = Duration::ZERO;

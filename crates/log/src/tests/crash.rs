@@ -147,7 +147,8 @@ fn live(disk: &CrashDisk, ledger: &mut Ledger) -> Option<()> {
     ])?;
     life.flush()?;
     life.commit(&[append(3, c.batches(4, 300)), request(1, vec![vote(2)])])?;
-    // A truncation into what the segments hold, and one into what memory holds.
+    life.store.flusher.flush_all().ok()?;
+    // A truncation into what a checkpoint counts, and one into what memory holds.
     a.truncate(5);
     let cut = WriteOp::Truncate(a.tail());
     life.commit(&[request(1, vec![cut, WriteOp::Append(a.batches(3, 700))])])?;
@@ -158,7 +159,7 @@ fn live(disk: &CrashDisk, ledger: &mut Ledger) -> Option<()> {
         .flusher
         .save_producers(channel_uid(2), Seq::new(2), b"producers")
         .ok()?;
-    life.flush()?;
+    life.store.flusher.flush_all().ok()?;
     life = life.restart()?;
     life.commit(&[append(2, b.batches(4, 2000)), request(1, vec![vote(3)])])?;
     life.commit(&[append(2, b.batches(4, 2000))])?;

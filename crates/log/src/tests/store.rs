@@ -161,6 +161,35 @@ fn a_truncation_reaches_memory_segments_and_the_next_start() {
 }
 
 #[test]
+fn one_group_may_truncate_what_it_appended_after_a_truncation() {
+    let dir = formatted();
+    let mut log = Log::new();
+    let mut store = open(Arc::new(RealDisk), dir.path(), small()).unwrap();
+    let first = vec![open_op("a"), WriteOp::Append(log.batches(4, 100))];
+    store.writer.commit(&[request(1, first)]).unwrap();
+    log.truncate(2);
+    let low = WriteOp::Truncate(log.tail());
+    let second = WriteOp::Append(log.batches(3, 100));
+    let gone = log.all[4].position();
+    log.truncate(3);
+    let high = WriteOp::Truncate(log.tail());
+    let third = WriteOp::Append(log.batches(2, 100));
+    let report = store
+        .writer
+        .commit(&[
+            request(1, vec![low, second]),
+            request(1, vec![high, third]),
+            request(1, vec![WriteOp::Truncate(gone)]),
+        ])
+        .unwrap();
+    assert_eq!(report.refused, [(2, Refusal::UnknownPosition { at: gone })]);
+    assert_eq!(read_all(&store.reader, channel_uid(1)), log.all);
+    drop(store);
+    let store = open(Arc::new(RealDisk), dir.path(), small()).unwrap();
+    assert_eq!(read_all(&store.reader, channel_uid(1)), log.all);
+}
+
+#[test]
 fn a_trim_drops_whole_segments_and_reads_before_it_say_so() {
     let dir = formatted();
     let mut log = Log::new();

@@ -159,7 +159,7 @@ impl Plan {
         index: usize,
     ) -> Result<(), Fault> {
         let uid = group[index].channel;
-        for op in &group[index].ops {
+        for (place, op) in group[index].ops.iter().enumerate() {
             if let WriteOp::Open { name, genesis } = op {
                 self.open(uid, name, genesis)?;
                 continue;
@@ -169,7 +169,14 @@ impl Plan {
                 return Err(Refusal::Deleted.into());
             }
             if let WriteOp::Truncate(at) = op {
-                check_position(shared, entry, &group[..=index], *at)?;
+                let before = self
+                    .accepted
+                    .iter()
+                    .map(|accepted| &group[accepted.index])
+                    .filter(|request| request.channel == uid)
+                    .flat_map(|request| &request.ops)
+                    .chain(&group[index].ops[..place]);
+                check_position(shared, entry, before, *at)?;
             }
             let channel = Arc::clone(&entry.channel);
             entry.planned.plan(&channel, op)?;
@@ -283,39 +290,40 @@ fn regresses(before: &HardState, next: &HardState) -> bool {
 }
 
 /// A truncation must name a position that the log holds, or replay could not follow it.
-fn check_position<D: Disk>(
+fn check_position<'a, D: Disk>(
     shared: &Shared<D>,
     entry: &Entry,
-    group: &[WriteRequest],
+    before: impl Iterator<Item = &'a WriteOp>,
     at: LogPosition,
 ) -> Result<(), Fault> {
     let planned = entry.planned;
-    let untouched = planned.truncated.is_none_or(|low| at.seq <= low);
-    if at == planned.tail {
+    if at == planned.tail || is_planned(before, at) {
         return Ok(());
     }
-    if untouched && at.seq < planned.tail.seq {
-        let known = in_group(group, entry.channel.uid, at)
-            || match reader::holds(shared, &entry.channel, at) {
-                Ok(held) => held,
-                Err(ReadError::Transient(error)) => return Err(Fault::Disk(error)),
-                Err(ReadError::Corrupt(damage)) => return Err(Refusal::Halted(damage).into()),
-                Err(_) => false,
-            };
-        if known {
-            return Ok(());
+    let is_durable = planned.truncated.is_none_or(|low| at.seq <= low);
+    if is_durable && at.seq < planned.tail.seq {
+        match reader::holds(shared, &entry.channel, at) {
+            Ok(true) => return Ok(()),
+            Ok(false) => {}
+            Err(ReadError::Transient(error)) => return Err(Fault::Disk(error)),
+            Err(ReadError::Corrupt(damage)) => return Err(Refusal::Halted(damage).into()),
+            Err(_) => {}
         }
     }
     Err(Refusal::UnknownPosition { at }.into())
 }
 
-fn in_group(group: &[WriteRequest], channel: ChannelUid, at: LogPosition) -> bool {
-    group
-        .iter()
-        .filter(|request| request.channel == channel)
-        .flat_map(|request| &request.ops)
-        .any(|op| match op {
-            WriteOp::Append(batches) => batches.iter().any(|batch| batch.position() == at),
-            _ => false,
-        })
+/// Whether the log holds this position by what its group did `before`, and by nothing else.
+fn is_planned<'a>(before: impl Iterator<Item = &'a WriteOp>, at: LogPosition) -> bool {
+    let mut held = false;
+    for op in before {
+        match op {
+            WriteOp::Append(batches) => {
+                held |= batches.iter().any(|batch| batch.position() == at);
+            }
+            WriteOp::Truncate(to) => held &= at.seq <= to.seq,
+            _ => {}
+        }
+    }
+    held
 }
