@@ -135,8 +135,9 @@ pub enum Input {
         /// Which.
         token: PersistToken,
     },
-    /// A persist did not happen. Once an append of the channel has failed, every later one that
-    /// continues it must fail as well, so that the log is always a prefix of what was issued.
+    /// A persist did not happen. A write that does not fit the log as it then is must fail as
+    /// well: later appends that continue a failed one, and truncations to what it would have
+    /// written.
     PersistFailed {
         /// Which.
         token: PersistToken,

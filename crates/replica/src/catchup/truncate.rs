@@ -27,6 +27,7 @@ impl Replica {
     /// Takes everything after `point` back from what is in memory.
     pub(crate) fn cut_memory(&mut self, point: LogPosition) {
         self.log.truncate(point);
+        self.durability.note_cut(point.seq);
         self.producers.rollback(point.seq);
         self.controls.truncate(point.seq);
         self.following.truncate(point);

@@ -2,8 +2,9 @@
 //! error: a replica takes the failed batches back out of its log and refuses more for a while; a
 //! leader takes back what nobody has seen, and writes again, byte for byte, what it has sent.
 //!
-//! The store keeps one rule for this: once an append of a channel has failed, every later one
-//! that continues it fails too, so that what is in the log is always a prefix of what was issued.
+//! The store keeps one rule for this: a write that does not fit the log as it is fails, too. Once
+//! an append has failed, so do the later ones that continue it, and truncations to positions that
+//! it would have written.
 
 use tetrarch_wire::{LogPosition, ReplicaRole, frame::ProduceOutcome};
 
@@ -47,22 +48,22 @@ impl Replica {
                     self.take_back(point, ctx);
                 }
             }
-            Write::Append(_) => {
-                if pending.generation == self.log.generation() {
-                    self.on_append_failed(ctx);
-                }
-            }
+            Write::Append(_) => self.on_append_failed(pending, ctx),
         }
     }
 
-    fn on_append_failed(&mut self, ctx: &mut Context<'_>) {
+    /// The log on disk ends before this write. If it was cut to there or lower meanwhile, whatever
+    /// came after that cut is not touched by the failure.
+    fn on_append_failed(&mut self, failed: Pending, ctx: &mut Context<'_>) {
         match self.role.get() {
             ReplicaRole::Leader => {
                 self.refuse_staged(ctx);
                 self.take_back_unsent(ctx);
             }
             ReplicaRole::Replica | ReplicaRole::Candidate | ReplicaRole::Idle => {
-                self.take_back(self.log.durable(), ctx);
+                if failed.cut.is_none_or(|cut| cut > failed.before.seq) {
+                    self.take_back(failed.before, ctx);
+                }
             }
         }
     }
@@ -125,7 +126,8 @@ impl Replica {
         self.durability.retry = None;
         if let (true, Some(old)) = (retry.hard_state, self.durability.hard_state) {
             let writes = vec![LogWrite::HardState(self.hard_state)];
-            let new = self.persist(Write::HardState, writes, ctx);
+            let before = self.log.tail();
+            let new = self.persist(Write::HardState, before, writes, ctx);
             self.durability.wait_for_instead(old, new);
             self.candidacy_waits_for(old, new);
         }
@@ -142,10 +144,10 @@ impl Replica {
         if self.role.get() != ReplicaRole::Leader || self.durability.appends() > 0 {
             return;
         }
-        let durable = self.log.durable().seq;
-        if let Some(index) = self.log.recent().index_after(durable) {
+        let durable = self.log.durable();
+        if let Some(index) = self.log.recent().index_after(durable.seq) {
             let batches = self.log.recent().from(index).cloned().collect();
-            self.persist_batches(batches, ctx);
+            self.persist_batches(durable, batches, ctx);
         }
     }
 }

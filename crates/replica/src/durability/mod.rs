@@ -9,7 +9,7 @@ mod tests;
 
 use std::collections::VecDeque;
 
-use tetrarch_wire::LogPosition;
+use tetrarch_wire::{LogPosition, Seq};
 
 use crate::{Moment, PersistToken};
 
@@ -33,6 +33,10 @@ pub(crate) struct Pending {
     write: Write,
     /// The truncations of the log when it was issued.
     generation: u64,
+    /// The end of the log before it.
+    before: LogPosition,
+    /// The lowest seq that the log was cut to since.
+    cut: Option<Seq>,
 }
 
 /// All writes of one channel that are under way, and what waits for them.
@@ -86,13 +90,22 @@ impl Durability {
         self.held.push_back(held);
     }
 
-    fn issue(&mut self, write: Write, generation: u64) -> PersistToken {
+    /// The log was cut to `point`, by a truncation or because writes failed.
+    pub(crate) fn note_cut(&mut self, point: Seq) {
+        for pending in &mut self.pending {
+            pending.cut = Some(pending.cut.map_or(point, |cut| cut.min(point)));
+        }
+    }
+
+    fn issue(&mut self, write: Write, generation: u64, before: LogPosition) -> PersistToken {
         self.last_token += 1;
         let token = PersistToken::new(self.last_token);
         self.pending.push_back(Pending {
             token,
             write,
             generation,
+            before,
+            cut: None,
         });
         if write == Write::HardState {
             self.hard_state = Some(token);

@@ -9,8 +9,13 @@ use crate::{Context, Effect, LogWrite, PersistToken, Replica};
 const HINT_EVERY: u64 = 4_096;
 
 impl Replica {
-    /// Writes new batches, the last of which ends the log.
-    pub(crate) fn persist_batches(&mut self, batches: Vec<Batch>, ctx: &mut Context<'_>) {
+    /// Writes new batches, which continue `before` and the last of which ends the log.
+    pub(crate) fn persist_batches(
+        &mut self,
+        before: LogPosition,
+        batches: Vec<Batch>,
+        ctx: &mut Context<'_>,
+    ) {
         let Some(last) = batches.last() else {
             return;
         };
@@ -20,13 +25,13 @@ impl Replica {
             self.hinted = self.commit;
             writes.push(LogWrite::CommitHint(self.commit));
         }
-        self.persist(Write::Append(end), writes, ctx);
+        self.persist(Write::Append(end), before, writes, ctx);
     }
 
     /// Writes that the log ends at `point`.
     pub(crate) fn persist_truncation(&mut self, point: LogPosition, ctx: &mut Context<'_>) {
         let writes = vec![LogWrite::Truncate(point)];
-        self.persist(Write::Truncate(point), writes, ctx);
+        self.persist(Write::Truncate(point), point, writes, ctx);
     }
 
     /// Makes an election promise. Everything said from now on waits for it.
@@ -34,16 +39,18 @@ impl Replica {
         debug_assert!(promise.epoch_seen >= self.hard_state.epoch_seen);
         self.hard_state = promise;
         let writes = vec![LogWrite::HardState(promise)];
-        self.persist(Write::HardState, writes, ctx);
+        self.persist(Write::HardState, self.log.tail(), writes, ctx);
     }
 
     pub(super) fn persist(
         &mut self,
         write: Write,
+        before: LogPosition,
         writes: Vec<LogWrite>,
         ctx: &mut Context<'_>,
     ) -> PersistToken {
-        let token = self.durability.issue(write, self.log.generation());
+        let generation = self.log.generation();
+        let token = self.durability.issue(write, generation, before);
         ctx.effects.push(Effect::Persist { token, writes });
         token
     }

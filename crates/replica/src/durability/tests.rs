@@ -121,3 +121,21 @@ fn a_completion_that_comes_after_a_truncation_makes_nothing_durable() {
     assert_eq!(bench.replica.view().durable, new.position());
     assert_eq!(bench.replica.view().durable.seq, Seq::new(2));
 }
+
+#[test]
+fn a_cut_within_what_then_fails_leaves_the_log_that_the_disk_has() {
+    let mut bench = Bench::follower(3);
+    let first = bench.replica.view().tail;
+    let kept = bench.noop(1, &first, 1);
+    let cut = bench.noop(1, &kept.position(), 3);
+    let append = last_token(&bench.append(1, first, 0, vec![kept.clone(), cut]));
+    let new = bench.epoch_start(2, &kept.position());
+    let last = last_token(&bench.append(2, kept.position(), 0, vec![new]));
+    // Nothing of the first write reached the disk, so neither the cut nor what follows fits it.
+    fail(&mut bench, append, PersistFailure::StorageFull);
+    assert_eq!(bench.replica.view().tail, first);
+    for token in append + 1..=last {
+        fail(&mut bench, token, PersistFailure::StorageFull);
+    }
+    assert_eq!(bench.replica.view().tail, first);
+}

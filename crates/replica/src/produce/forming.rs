@@ -32,9 +32,10 @@ impl Replica {
         if self.leadership.is_none() || !self.may_form() {
             return;
         }
+        let before = self.log.tail();
         let batches = self.seal_staged(ctx);
         if !batches.is_empty() {
-            self.persist_batches(batches, ctx);
+            self.persist_batches(before, batches, ctx);
             self.push_to_all(ctx);
         }
         let again = self.leadership.as_mut().map(|l| l.staging.take_again());

@@ -50,7 +50,7 @@ impl Replica {
         ctx: &mut Context<'_>,
     ) {
         let mut end = previous;
-        let mut fresh = Vec::new();
+        let (mut before, mut fresh) = (self.log.tail(), Vec::new());
         for batch in batches {
             if !batch.follows(&end) {
                 self.refused += 1;
@@ -64,6 +64,7 @@ impl Replica {
                         if !self.truncate(end, ctx) {
                             return;
                         }
+                        before = end;
                     }
                     // It may be: never cut what might have been acknowledged on a guess.
                     Comparison::Unknown => {
@@ -81,7 +82,7 @@ impl Replica {
         }
         let grew = !fresh.is_empty();
         self.following.verify(end);
-        self.persist_batches(fresh, ctx);
+        self.persist_batches(before, fresh, ctx);
         self.committed(commit.min(end.seq), ctx);
         if end.seq == self.log.tail().seq {
             self.caught_up_to_push(grew);

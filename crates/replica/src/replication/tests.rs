@@ -3,7 +3,7 @@
 use tetrarch_fsm::TransitionSignal;
 use tetrarch_wire::{
     Batch, Epoch, ReplicaRole, Seq,
-    frame::{AppendAck, ChannelMessage, DiskLevel, NackCode, ProduceOutcome},
+    frame::{AppendAck, ChannelMessage, DiskLevel, NackCode, ProduceOutcome, VoteKind},
 };
 
 use crate::{
@@ -97,6 +97,30 @@ fn an_acknowledgement_counts_only_with_this_logs_link_and_this_epoch() {
     let effects = bench.message(1, other, ChannelMessage::AppendAck(stale));
     assert!(replies(&effects).is_empty());
     assert_eq!(replies(&bench.ack(1, tail)).len(), 1);
+}
+
+/// Raft §5.4.2, figure 8: what an earlier epoch wrote is committed with the first batch of this
+/// epoch, and never by counting alone.
+#[test]
+fn a_batch_of_an_earlier_epoch_is_not_committed_by_number() {
+    let mut bench = Bench::follower(3);
+    let first = bench.replica.view().tail;
+    let old = bench.noop(1, &first, 3);
+    bench.append(1, first, 0, vec![old.clone()]);
+    bench.persist_all();
+    bench.wait(450);
+    for kind in [VoteKind::Pre, VoteKind::Vote] {
+        let vote = bench.vote(kind, 1, 2);
+        bench.step(vote);
+        bench.persist_all();
+    }
+    assert_eq!(bench.replica.view().role, ReplicaRole::Leader);
+    bench.ack(1, old.position());
+    bench.ack(2, old.position());
+    assert_eq!(bench.replica.view().commit, Seq::ZERO);
+    let start = bench.replica.view().tail;
+    bench.ack(1, start);
+    assert_eq!(bench.replica.view().commit, start.seq);
 }
 
 #[test]
@@ -215,11 +239,7 @@ fn a_higher_epoch_fences_a_leader_and_is_persisted() {
 fn a_leader_of_a_lower_epoch_is_told_that_it_is_over() {
     let mut bench = Bench::follower(3);
     bench.wait(10_000);
-    bench.ask(
-        tetrarch_wire::frame::VoteKind::Vote,
-        3,
-        bench.replica.view().tail,
-    );
+    bench.ask(VoteKind::Vote, 3, bench.replica.view().tail);
     bench.persist_all();
     let effects = bench.append(1, bench.origin(), 0, vec![]);
     assert_eq!(nack_code(&effects), Some(NackCode::Stale));

@@ -78,6 +78,13 @@ impl Disk {
         {
             return Some((token, false));
         }
+        let cut = writes.iter().find_map(|write| match write {
+            LogWrite::Truncate(point) => Some(*point),
+            LogWrite::Append(_) | LogWrite::HardState(_) | LogWrite::CommitHint(_) => None,
+        });
+        if cut.is_some_and(|point| !self.holds(point.seq, point.link)) {
+            return Some((token, false));
+        }
         for write in writes {
             self.apply(write);
         }

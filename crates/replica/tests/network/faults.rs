@@ -10,6 +10,10 @@ pub(crate) enum Fault {
     Crash(usize),
     CrashAll,
     Pause(usize),
+    /// Whoever leads crashes.
+    CrashLeader,
+    /// Whoever leads is cut off from all.
+    IsolateLeader,
     Isolate(usize),
     Cut(usize, usize),
     /// Packets from the first to the second vanish.
@@ -28,7 +32,7 @@ pub(crate) struct Plan {
     duplication: u64,
     latency: (u64, u64),
     every: u64,
-    weights: [u64; 9],
+    weights: [u64; 11],
     pub(crate) transfers: u64,
     pub(crate) trims: u64,
     stopped: bool,
@@ -44,12 +48,13 @@ impl Plan {
             }
         };
         let quick = dice.between(0, 3);
+        let seldom = [60, 700, 700][dice.index(3)];
         Self {
             duration: dice.between(3, 9) * 1000 * MS,
             loss: some(dice, 100),
             duplication: some(dice, 100),
             latency: (quick, quick + dice.between(1, 20)),
-            every: dice.between(30, 700),
+            every: dice.between(30, seldom),
             weights: std::array::from_fn(|_| some(dice, 100)),
             transfers: some(dice, 100),
             trims: some(dice, 300),
@@ -105,6 +110,8 @@ impl Plan {
             Fault::FillDisk(a),
             Fault::CrashAll,
             Fault::SlowDisk(a, 2),
+            Fault::CrashLeader,
+            Fault::IsolateLeader,
         ];
         let total: u64 = self.weights.iter().sum();
         let next = dice.between(1, 2 * self.every) * MS;

@@ -183,6 +183,18 @@ impl World {
         self.at(0, Event::Tick { node, boot });
     }
 
+    fn leaders(&self) -> std::vec::IntoIter<usize> {
+        let leads = |node: &usize| self.nodes[*node].role == ReplicaRole::Leader;
+        let leaders: Vec<usize> = (0..self.nodes.len()).filter(leads).collect();
+        leaders.into_iter()
+    }
+
+    fn isolate(&mut self, node: usize) {
+        for other in (0..self.nodes.len()).filter(|other| *other != node) {
+            self.disconnect(node, other);
+        }
+    }
+
     pub(crate) fn fault(&mut self) {
         let Some((fault, next)) = self.plan.next(self.nodes.len(), &mut self.dice) else {
             return;
@@ -194,11 +206,9 @@ impl World {
             Fault::Crash(node) => self.crash(node),
             Fault::CrashAll => (0..nodes).for_each(|node| self.crash(node)),
             Fault::Pause(node) => self.pause(node),
-            Fault::Isolate(node) => {
-                for other in (0..nodes).filter(|other| *other != node) {
-                    self.disconnect(node, other);
-                }
-            }
+            Fault::CrashLeader => self.leaders().for_each(|node| self.crash(node)),
+            Fault::IsolateLeader => self.leaders().for_each(|node| self.isolate(node)),
+            Fault::Isolate(node) => self.isolate(node),
             Fault::Cut(a, b) => self.disconnect(a, b),
             Fault::Deafen(a, b) => self.links.way(a, b).blocked = true,
             Fault::Heal => {
