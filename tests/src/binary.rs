@@ -24,7 +24,13 @@ impl Output {
     /// If it did not.
     #[must_use]
     pub fn expect_success(self, what: &str) -> String {
-        assert_eq!(self.code, Some(0), "{what} failed: {}{}", self.stdout, self.stderr);
+        assert_eq!(
+            self.code,
+            Some(0),
+            "{what} failed: {}{}",
+            self.stdout,
+            self.stderr
+        );
         self.stdout
     }
 }
@@ -51,7 +57,10 @@ pub(crate) fn command<S: AsRef<std::ffi::OsStr>>(
     arguments: impl IntoIterator<Item = S>,
 ) -> Command {
     let mut command = Command::new(path());
-    command.args(arguments).env_remove("TETRARCH_MESH").env("NO_COLOR", "1");
+    command
+        .args(arguments)
+        .env_remove("TETRARCH_MESH")
+        .env("NO_COLOR", "1");
     command
 }
 
@@ -62,13 +71,25 @@ fn path() -> &'static Path {
     PATH.get_or_init(|| {
         let test = std::env::current_exe().expect("a test knows its own path");
         // target/PROFILE/deps/TEST
-        let profile = test.ancestors().nth(2).expect("a test lies in the target directory");
+        let profile = test
+            .ancestors()
+            .nth(2)
+            .expect("a test lies in the target directory");
         let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--package", "tetrarch", "--bin", "tetrarch"]);
+        build.args([
+            "build",
+            "--quiet",
+            "--package",
+            "tetrarch",
+            "--bin",
+            "tetrarch",
+        ]);
         if profile.ends_with("release") {
             build.arg("--release");
         }
-        build.arg("--target-dir").arg(profile.parent().expect("a profile has a parent"));
+        build
+            .arg("--target-dir")
+            .arg(profile.parent().expect("a profile has a parent"));
         let status = build.status().expect("cargo can be started");
         assert!(status.success(), "the program under test does not build");
         profile.join("tetrarch")

@@ -21,7 +21,10 @@ pub struct MeshOptions {
 
 impl Default for MeshOptions {
     fn default() -> Self {
-        Self { nodes: 3, settings: String::new() }
+        Self {
+            nodes: 3,
+            settings: String::new(),
+        }
     }
 }
 
@@ -73,7 +76,10 @@ impl Mesh {
             add_settings(&node_dir.join("node.toml"), &options.settings);
             NodeProcess::new(&name, *address, &node_dir)
         });
-        Self { nodes: nodes.collect(), root }
+        Self {
+            nodes: nodes.collect(),
+            root,
+        }
     }
 
     /// The directory that `tetrarch init` made.
@@ -100,7 +106,10 @@ impl Mesh {
     /// Runs a command in this mesh.
     #[must_use]
     pub fn run(&self, arguments: &[&str]) -> Output {
-        let mut all: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        let mut all: Vec<String> = arguments
+            .iter()
+            .map(|&argument| argument.to_owned())
+            .collect();
         all.push("--mesh".to_owned());
         all.push(self.dir().display().to_string());
         tetrarch(&all)
@@ -143,14 +152,25 @@ impl Mesh {
         let name = &self.nodes[node].name;
         let count_text = count.to_string();
         let read = self.run(&[
-            "sub", channel, "--from", "start", "--count", &count_text, "--json", "--node", name,
+            "sub",
+            channel,
+            "--from",
+            "start",
+            "--count",
+            &count_text,
+            "--json",
+            "--node",
+            name,
         ]);
         let lines = read.expect_success(&format!("reading {channel} from {name}"));
         lines
             .lines()
             .map(|line| {
                 let event: Value = serde_json::from_str(line).expect("an event is JSON");
-                event["payload"].as_str().expect("a payload is text").to_owned()
+                event["payload"]
+                    .as_str()
+                    .expect("a payload is text")
+                    .to_owned()
             })
             .collect()
     }
@@ -165,8 +185,15 @@ impl Mesh {
                 continue;
             }
             let told = self.read_back(index, channel, expected.len());
-            let differs = told.iter().zip(expected).position(|(told, wanted)| told != wanted);
-            assert_eq!(differs, None, "{} tells another story", self.nodes[index].name);
+            let differs = told
+                .iter()
+                .zip(expected)
+                .position(|(told, wanted)| told != wanted);
+            assert_eq!(
+                differs, None,
+                "{} tells another story",
+                self.nodes[index].name
+            );
             assert_eq!(told.len(), expected.len());
         }
     }
@@ -177,7 +204,8 @@ fn add_settings(path: &Path, settings: &str) {
         return;
     }
     let file = std::fs::read_to_string(path).expect("init wrote a configuration");
-    std::fs::write(path, format!("{file}\n{settings}\n")).expect("the configuration can be written");
+    std::fs::write(path, format!("{file}\n{settings}\n"))
+        .expect("the configuration can be written");
 }
 
 /// Addresses of the loopback interface on which nothing listens, over UDP or TCP.
@@ -192,5 +220,7 @@ fn free_addresses(count: usize) -> Vec<SocketAddr> {
             })
         })
         .collect();
-    held.iter().map(|(_, tcp)| tcp.local_addr().expect("a bound socket has an address")).collect()
+    held.iter()
+        .map(|(_, tcp)| tcp.local_addr().expect("a bound socket has an address"))
+        .collect()
 }

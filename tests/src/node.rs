@@ -50,7 +50,12 @@ impl NodeProcess {
     /// A node that does not run yet; `dir` holds its `node.toml`.
     #[must_use]
     pub fn new(name: &str, address: SocketAddr, dir: &Path) -> Self {
-        Self { name: name.to_owned(), address, dir: dir.to_owned(), child: None }
+        Self {
+            name: name.to_owned(),
+            address,
+            dir: dir.to_owned(),
+            child: None,
+        }
     }
 
     /// Starts the process. What it logs is added to `node.log` beside its configuration.
@@ -59,7 +64,10 @@ impl NodeProcess {
     /// If it runs already or cannot be started.
     pub fn start(&mut self) {
         assert!(!self.is_running(), "{} runs already", self.name);
-        let log = OpenOptions::new().create(true).append(true).open(self.log_path());
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.log_path());
         let log = log.expect("a node's log can be written");
         let child = binary::command(["serve", "--config"])
             .arg(self.dir.join("node.toml"))
@@ -130,9 +138,12 @@ impl NodeProcess {
     /// The value of the metrics line that begins with `series`; 0 if there is none.
     #[must_use]
     pub fn metric(&self, series: &str) -> f64 {
-        let Some((200, page)) = http::get(self.address, "/metrics") else { return 0.0 };
+        let Some((200, page)) = http::get(self.address, "/metrics") else {
+            return 0.0;
+        };
         let line = page.lines().find_map(|line| line.strip_prefix(series));
-        line.and_then(|value| value.trim().parse().ok()).unwrap_or(0.0)
+        line.and_then(|value| value.trim().parse().ok())
+            .unwrap_or(0.0)
     }
 
     fn log_path(&self) -> PathBuf {
@@ -154,7 +165,10 @@ impl Drop for NodeProcess {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "a failed test shows what its nodes logged last")]
+#[expect(
+    clippy::print_stderr,
+    reason = "a failed test shows what its nodes logged last"
+)]
 fn eprintln_log(name: &str, tail: &[&str]) {
     eprintln!("--- the last lines of {name}:\n{}", tail.join("\n"));
 }

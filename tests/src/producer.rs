@@ -64,7 +64,14 @@ impl Producer {
             lines.map(|line| acknowledgement(&line, &counter)).collect()
         });
         let reading = Some(reading);
-        Self { name: name.to_owned(), child, input, next: 1, acknowledged, reading }
+        Self {
+            name: name.to_owned(),
+            child,
+            input,
+            next: 1,
+            acknowledged,
+            reading,
+        }
     }
 
     /// Hands over `count` more events. Waits while the producer cannot take them.
@@ -72,14 +79,19 @@ impl Producer {
     /// # Panics
     /// If the producer has ended.
     pub fn feed(&mut self, count: u64) {
-        let input = self.input.as_mut().expect("the producer is fed before it is finished");
+        let input = self
+            .input
+            .as_mut()
+            .expect("the producer is fed before it is finished");
         let mut lines = String::new();
         for _ in 0..count {
             lines.push_str(&numbered(&self.name, self.next));
             lines.push('\n');
             self.next += 1;
         }
-        input.write_all(lines.as_bytes()).expect("the producer takes its events");
+        input
+            .write_all(lines.as_bytes())
+            .expect("the producer takes its events");
         input.flush().expect("the producer takes its events");
     }
 
@@ -91,7 +103,9 @@ impl Producer {
 
     /// Waits until so many events are acknowledged.
     pub fn wait_acknowledged(&self, count: u64) {
-        eventually(&format!("{count} events are acknowledged"), || self.acknowledged() >= count);
+        eventually(&format!("{count} events are acknowledged"), || {
+            self.acknowledged() >= count
+        });
     }
 
     /// Ends the producer, which must have had every event acknowledged, and returns all payloads
@@ -106,8 +120,17 @@ impl Producer {
         let reading = self.reading.take().expect("the answers are read once");
         let runs = reading.join().expect("the answers are read");
         assert!(status.success(), "the producer failed: {status}");
-        assert_eq!(self.acknowledged(), self.next - 1, "not every event was acknowledged");
-        ((1..self.next).map(|number| numbered(&self.name, number)).collect(), runs)
+        assert_eq!(
+            self.acknowledged(),
+            self.next - 1,
+            "not every event was acknowledged"
+        );
+        (
+            (1..self.next)
+                .map(|number| numbered(&self.name, number))
+                .collect(),
+            runs,
+        )
     }
 }
 
@@ -121,8 +144,15 @@ impl Drop for Producer {
 
 fn acknowledgement(line: &str, counter: &AtomicU64) -> Acknowledged {
     let answer: Value = serde_json::from_str(line).expect("an acknowledgement is JSON");
-    let field = |name: &str| answer[name].as_u64().expect("an acknowledgement has its seqs");
-    let run = Acknowledged { first: field("first_seq"), last: field("last_seq") };
+    let field = |name: &str| {
+        answer[name]
+            .as_u64()
+            .expect("an acknowledgement has its seqs")
+    };
+    let run = Acknowledged {
+        first: field("first_seq"),
+        last: field("last_seq"),
+    };
     counter.fetch_add(run.last - run.first + 1, Ordering::AcqRel);
     run
 }

@@ -25,7 +25,10 @@ pub fn eventually_some<T>(what: &str, mut find: impl FnMut() -> Option<T>) -> T 
         if let Some(found) = find() {
             return found;
         }
-        assert!(begun.elapsed() < PATIENCE, "after {PATIENCE:?} still not: {what}");
+        assert!(
+            begun.elapsed() < PATIENCE,
+            "after {PATIENCE:?} still not: {what}"
+        );
         std::thread::sleep(LOOK_AGAIN);
     }
 }

@@ -12,7 +12,10 @@ fn events_are_the_same_on_every_node() {
     producer.feed(10_000);
     let (payloads, runs) = producer.finish();
     mesh.check_every_node(CHANNEL, &payloads);
-    assert!(runs.is_sorted_by(|one, next| one.last < next.first), "seqs only grow");
+    assert!(
+        runs.is_sorted_by(|one, next| one.last < next.first),
+        "seqs only grow"
+    );
 }
 
 #[test]
@@ -104,9 +107,16 @@ fn a_node_that_is_asked_to_stop_hands_over() {
     producer.wait_acknowledged(5_000);
     let leader = mesh.leader_of(CHANNEL);
     mesh.nodes[leader].signal(Signal::Term);
-    assert_eq!(mesh.nodes[leader].wait(), Some(0), "an orderly stop is a success");
+    assert_eq!(
+        mesh.nodes[leader].wait(),
+        Some(0),
+        "an orderly stop is a success"
+    );
     let log = mesh.nodes[leader].log();
-    assert!(log.contains("GracefulRelinquish"), "it handed over before it stopped");
+    assert!(
+        log.contains("GracefulRelinquish"),
+        "it handed over before it stopped"
+    );
     producer.feed(5_000);
     producer.wait_acknowledged(10_000);
     mesh.nodes[leader].start();

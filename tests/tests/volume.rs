@@ -52,7 +52,9 @@ fn an_event_over_the_limit_is_refused_and_nothing_else_happens() {
 #[test]
 fn a_hundred_channels_each_keep_their_own_events() {
     let mesh = Mesh::start();
-    let names: Vec<String> = (0..100).map(|index| format!("channel-{index:03}")).collect();
+    let names: Vec<String> = (0..100)
+        .map(|index| format!("channel-{index:03}"))
+        .collect();
     for name in &names {
         let created = mesh.run(&["channel", "create", name, "--replicas", "3"]);
         assert_eq!(created.code, Some(0), "{}", created.stderr);
@@ -71,8 +73,7 @@ fn a_hundred_channels_each_keep_their_own_events() {
     eventually("leaders are spread over the nodes", || {
         (0..3).all(|node| {
             names.iter().any(|name| {
-                let series =
-                    format!("tetrarch_channel_role{{channel=\"{name}\",role=\"Leader\"}}");
+                let series = format!("tetrarch_channel_role{{channel=\"{name}\",role=\"Leader\"}}");
                 mesh.nodes[node].metric(&series) > 0.0
             })
         })

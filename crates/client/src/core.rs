@@ -356,7 +356,8 @@ impl Core {
     }
 
     /// Asks the nodes where a channel is, one after the other, until one names a leader other
-    /// than `avoid`; that one is asked last of all. Without such an answer, what is known now.
+    /// than `avoid`. That one is asked only if no other answers: it may be dead, and waiting for it
+    /// would keep us from asking the others again. Without such an answer, what is known now.
     pub(crate) async fn refresh(
         &self,
         channel: &str,
@@ -365,9 +366,14 @@ impl Core {
         let names = [channel.to_owned()];
         let mut asked = String::new();
         let mut last = None;
+        let mut has_answer = false;
         for connection in self.reachable(avoid).await? {
+            if has_answer && Some(connection.node()) == avoid {
+                break;
+            }
             asked = connection.name().to_owned();
             let Err(error) = self.metadata_from(&connection, &names).await else {
+                has_answer = true;
                 let route = self.directory.route(channel);
                 match route {
                     Some(route) if route.leader.is_some() && route.leader != avoid => {

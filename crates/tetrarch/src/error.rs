@@ -130,6 +130,9 @@ pub enum Error {
     /// The user did not want to wait for the end.
     #[error("interrupted before the end")]
     Interrupted,
+    /// A store holds damaged bytes.
+    #[error("{0}")]
+    DamagedStore(String),
     /// A promise was broken.
     #[error("{0}")]
     Damaged(String),
@@ -184,6 +187,11 @@ impl Error {
             Self::Damaged(_) => Some(
                 "keep the directory (--dir) and report it: this is what must never happen".into(),
             ),
+            Self::DamagedStore(_) => Some(
+                "the damaged channels are halted on this node only: the other replicas serve them; \
+                 see `lost` above for each"
+                    .into(),
+            ),
             Self::TooLate { .. } => Some("a busy machine may need another try".into()),
             Self::File { .. }
             | Self::Output(_)
@@ -215,7 +223,7 @@ impl Error {
             | Self::WrongCertificate { .. } => Exit::Unusable,
             Self::Genesis(_) | Self::Invalid(_) => Exit::Usage,
             Self::Client(error) => client_exit(error),
-            Self::Damaged(_) => Exit::Damaged,
+            Self::Damaged(_) | Self::DamagedStore(_) => Exit::Damaged,
             Self::Node(
                 NodeError::Store(_) | NodeError::WrongNode { .. } | NodeError::NotANode { .. },
             ) => Exit::Unusable,

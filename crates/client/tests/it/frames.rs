@@ -1,12 +1,9 @@
-//! Frames over a real connection: order, bounds on the peer's time, and speed.
+//! Frames over a real connection: order, and bounds on the peer's time.
 
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use quinn::{
-    Connection, Endpoint, TransportConfig,
-    congestion::{BbrConfig, NewRenoConfig},
-};
+use quinn::{Connection, Endpoint};
 use tetrarch_client::{
     tls::{Protocol, client_config, server_config},
     transport::{
@@ -29,12 +26,8 @@ struct Pair {
 }
 
 async fn pair() -> Pair {
-    pair_with(transport_config(&Tuning::mesh())).await
-}
-
-async fn pair_with(transport: TransportConfig) -> Pair {
     let authority = Authority::new();
-    let transport = Arc::new(transport);
+    let transport = Arc::new(transport_config(&Tuning::mesh()));
     let mut server = server_config(
         &authority.identity("spiffe://mesh.test/node/n1"),
         &Protocol::ALL,
@@ -164,95 +157,4 @@ async fn a_reset_and_bytes_that_are_no_frame_are_told_apart() {
     sender.reset(CloseCode::Overload);
     let code = CloseCode::Overload as u64;
     assert_eq!(receiver.next().await, Err(ReceiveError::Reset { code }));
-}
-
-/// CPU time of this process so far, in hundredths of a second.
-fn cpu_ticks() -> u64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
-    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
-}
-
-/// Sends `frame` over and over through one stream, and prints what that costs.
-async fn measure(name: &str, transport: TransportConfig, frame: Frame, bytes: usize) {
-    let pair = Arc::new(pair_with(transport).await);
-    let size = frame.to_bytes().unwrap().len();
-    let frames = bytes / size;
-    let (begin, ticks) = (std::time::Instant::now(), cpu_ticks());
-    let other = Arc::clone(&pair);
-    let sending = tokio::spawn(async move {
-        let mut sender = FrameSender::new(other.here.open_uni().await.unwrap());
-        for _ in 0..frames {
-            sender.feed(&frame).await.unwrap();
-        }
-        sender.flush().await.unwrap();
-        sender.finished().await.unwrap();
-    });
-    let stream = pair.there.accept_uni().await.unwrap();
-    let mut receiver = FrameReceiver::new(stream, ReceiveTimeouts::ACCEPTED);
-    let mut received = 0;
-    while receiver.next().await.unwrap().is_some() {
-        received += 1;
-    }
-    sending.await.unwrap();
-    assert_eq!(received, frames);
-    let gigabytes = (frames * size) as f64 / 1e9;
-    let seconds = begin.elapsed().as_secs_f64();
-    let cpu = (cpu_ticks() - ticks) as f64 / 100.0;
-    let stats = pair.here.stats();
-    println!(
-        "{name}: {:.0} MB/s, {:.2} CPU-s/GB, lost {} of {} packets, {} per write, mtu {}",
-        gigabytes * 1e3 / seconds,
-        cpu / gigabytes,
-        stats.path.lost_packets,
-        stats.path.sent_packets,
-        stats.udp_tx.datagrams / stats.udp_tx.ios.max(1),
-        stats.path.current_mtu,
-    );
-}
-
-/// `cargo test --release -p tetrarch-client throughput -- --ignored --nocapture`
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a measurement, not a test"]
-async fn throughput() {
-    let usual = || transport_config(&Tuning::mesh());
-    for (payload, count) in [(256, 1), (256, 256), (1_024, 256), (256, 3_500)] {
-        let name = format!("{count} events of {payload} B a frame");
-        let bytes = if count == 1 { 100 << 20 } else { 1 << 30 };
-        measure(&name, usual(), produce(1, payload, count), bytes).await;
-    }
-}
-
-/// `cargo test --release -p tetrarch-client tunings -- --ignored --nocapture`
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a measurement, not a test"]
-async fn tunings() {
-    type Change = fn(&mut TransportConfig);
-    let changes: [(&str, Change); 8] = [
-        ("usual", |_| {}),
-        ("usual", |_| {}),
-        ("default acknowledgements", |config| {
-            config.ack_frequency_config(None);
-        }),
-        ("NewReno", |config| {
-            config.congestion_controller_factory(Arc::new(NewRenoConfig::default()));
-        }),
-        ("BBR", |config| {
-            config.congestion_controller_factory(Arc::new(BbrConfig::default()));
-        }),
-        ("send window 1 MiB", |config| {
-            config.send_window(1 << 20);
-        }),
-        ("send window 32 MiB", |config| {
-            config.send_window(32 << 20);
-        }),
-        ("stream window 2 MiB", |config| {
-            config.stream_receive_window((2_u32 << 20).into());
-        }),
-    ];
-    for (name, change) in changes {
-        let mut transport = transport_config(&Tuning::mesh());
-        change(&mut transport);
-        measure(name, transport, produce(1, 256, 256), 512 << 20).await;
-    }
 }

@@ -85,7 +85,7 @@ impl Tickets {
 
     /// Takes the request out to answer it.
     pub(crate) fn take(&mut self, ticket: Ticket) -> Option<Waiting> {
-        let index = (ticket.0 & u64::from(u32::MAX)) as usize;
+        let index = usize::try_from(ticket.0 & u64::from(u32::MAX)).ok()?;
         let generation = u32::try_from(ticket.0 >> 32).ok()?;
         let slot = self
             .slots

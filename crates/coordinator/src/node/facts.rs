@@ -235,10 +235,7 @@ impl NodeFacts {
     }
 
     fn peers(&self) -> Vec<Arc<Peer>> {
-        self.mesh
-            .get()
-            .map(|mesh| mesh.peers())
-            .unwrap_or_else(Vec::new)
+        self.mesh.get().map(|mesh| mesh.peers()).unwrap_or_default()
     }
 
     fn peer(&self, node: NodeId) -> Option<Arc<Peer>> {

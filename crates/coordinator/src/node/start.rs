@@ -32,7 +32,7 @@ pub(super) async fn start(config: NodeConfig) -> Result<Node, NodeError> {
     let (dir, options) = (config.data_dir.clone(), config.store.clone());
     let node_id = node_id(&config.identity)?;
     let opened = tokio::task::spawn_blocking(move || {
-        let store = tetrarch_log::open(Arc::new(RealDisk::default()), &dir, options)?;
+        let store = tetrarch_log::open(Arc::new(RealDisk), &dir, options)?;
         check_owner(&store.identity, node_id, &config)?;
         let telemetry = telemetry(&store.identity, &config);
         let parts = recover(store, &telemetry)?;

@@ -71,7 +71,7 @@ fn channel_status(context: &SessionContext, entry: ChannelEntry) -> ChannelStatu
         log_start: handle.map(|h| h.log_start()),
         tail: handle.map(|h| h.tail()),
         commit: handle.map(|h| h.commit()),
-        halted: leadership.halted.clone(),
+        halted: leadership.halted,
         replicas,
         name: entry.name,
     }

@@ -134,7 +134,7 @@ impl Founding {
                 genesis: genesis.encode(),
             };
             let dir = self.data_dir(index);
-            tetrarch_log::format(&RealDisk::default(), &dir, &identity).unwrap();
+            tetrarch_log::format(&RealDisk, &dir, &identity).unwrap();
         }
     }
 

@@ -109,10 +109,14 @@ impl Replica {
         }
     }
 
-    /// Gives up, without a leader's duties any more, what is not durable and not under way.
+    /// Gives up, without a leader's duties any more, what failed and was kept to be written again:
+    /// it begins where the durable log ends, and what is still under way continues it and will
+    /// fail, too.
     pub(crate) fn drop_stuck_writes(&mut self) {
         let durable = self.log.durable();
-        if self.durability.appends() == 0 && durable.seq < self.log.tail().seq {
+        let under_way = self.durability.first_append();
+        let stuck = under_way.is_none_or(|before| before.seq > durable.seq);
+        if stuck && durable.seq < self.log.tail().seq {
             self.cut_memory(durable);
         }
     }

@@ -76,6 +76,14 @@ impl Durability {
             .count()
     }
 
+    /// Where the log ended before the first append that is under way.
+    fn first_append(&self) -> Option<LogPosition> {
+        let mut pending = self.pending.iter();
+        pending
+            .find(|pending| matches!(pending.write, Write::Append(_)))
+            .map(|pending| pending.before)
+    }
+
     /// Whether the disk was full and has not taken a write since.
     pub(crate) const fn is_full(&self) -> bool {
         self.retry.is_some()

@@ -139,3 +139,18 @@ fn a_cut_within_what_then_fails_leaves_the_log_that_the_disk_has() {
     }
     assert_eq!(bench.replica.view().tail, first);
 }
+
+#[test]
+fn a_leader_that_steps_down_gives_up_what_its_disk_refused() {
+    let mut bench = Bench::leader(3, Settings::default());
+    let durable = bench.replica.view().durable;
+    let first = last_token(&bench.produce(1, 1, 1));
+    let second = last_token(&bench.produce(2, 2, 1));
+    fail(&mut bench, first, PersistFailure::StorageFull);
+    assert!(bench.replica.view().tail.seq > durable.seq, "it was sent");
+    bench.wait(60_000);
+    assert_eq!(bench.replica.view().role, ReplicaRole::Replica);
+    assert_eq!(bench.replica.view().tail, durable);
+    fail(&mut bench, second, PersistFailure::StorageFull);
+    assert_eq!(bench.replica.view().tail, durable);
+}

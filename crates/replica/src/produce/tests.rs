@@ -10,7 +10,7 @@ use crate::{
     testing::{Bench, replies, request, written},
 };
 
-fn runs<'a>(effects: &'a [Effect], ticket: u64) -> &'a [AppendedRun] {
+fn runs(effects: &[Effect], ticket: u64) -> &[AppendedRun] {
     let answers = replies(effects);
     let found = answers.iter().find_map(|(number, outcome)| match outcome {
         ProduceOutcome::Appended { runs, .. } if *number == ticket => Some(&runs[..]),

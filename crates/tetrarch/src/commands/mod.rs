@@ -14,3 +14,4 @@ pub mod publish;
 pub mod serve;
 pub mod status;
 pub mod subscribe;
+pub mod verify;

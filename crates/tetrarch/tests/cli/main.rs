@@ -7,7 +7,11 @@
     reason = "tests may unwrap, and export nothing"
 )]
 
+mod channel;
 mod config;
 mod fsm;
 mod init;
+mod mesh;
 mod run;
+mod serve;
+mod verify;

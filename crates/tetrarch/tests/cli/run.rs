@@ -10,17 +10,21 @@ pub struct Ran {
     pub err: String,
 }
 
-/// Runs the program with these arguments, in this directory, with nothing of ours in the
-/// environment.
-pub fn tetrarch(dir: &Path, args: &[&str]) -> Ran {
+/// The program, in this directory, with nothing of ours in the environment.
+pub fn program(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tetrarch"));
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("TETRARCH_") {
             command.env_remove(name);
         }
     }
-    let output = command.current_dir(dir).args(args).output().unwrap();
-    Ran::from(output)
+    command.current_dir(dir);
+    command
+}
+
+/// Runs the program with these arguments.
+pub fn tetrarch(dir: &Path, args: &[&str]) -> Ran {
+    program(dir).args(args).output().unwrap().into()
 }
 
 impl Ran {

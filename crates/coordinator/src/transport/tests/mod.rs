@@ -10,4 +10,3 @@ mod node;
 mod recorder;
 mod refusal;
 mod stranger;
-mod throughput;
