@@ -17,9 +17,6 @@ pub(super) struct Stamps {
 }
 
 impl Stamps {
-    /// The smallest payload with room for a stamp.
-    pub(super) const LEAST_SIZE: usize = LEN;
-
     /// Stamps on payloads of `size` bytes.
     pub(super) fn new(size: usize) -> Self {
         Self {
@@ -55,7 +52,7 @@ mod tests {
     fn an_age_is_what_has_passed_since_the_stamp() {
         let stamps = Stamps::new(3);
         let (event, then) = stamps.event();
-        assert_eq!(event.payload.len(), Stamps::LEAST_SIZE);
+        assert_eq!(event.payload.len(), LEN);
         let later = then + Duration::from_millis(7);
         assert_eq!(
             stamps.age(&event.payload, later),

@@ -1,7 +1,7 @@
 //! Measures a store on the disk of this machine: one small event a group, large groups with the
 //! flusher beside them, reading back, opening, and creating many channels.
 //!
-//! `cargo run --release -p tetrarch-log --example throughput -- DIR [MIB] [CHANNELS]`
+//! `cargo run --release -p tetrarch-log --example store_throughput -- DIR [MIB] [CHANNELS]`
 
 #![allow(clippy::print_stdout, clippy::disallowed_methods)]
 
