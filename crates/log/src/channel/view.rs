@@ -180,7 +180,8 @@ impl View {
     /// The segments now hold the log up to `written`. A truncation that came meanwhile is obeyed:
     /// what it removed does not become readable.
     pub(crate) fn written(&mut self, written: LogPosition) -> u64 {
-        if self.halted.is_some() {
+        if self.halted.is_some() && self.pending.is_empty() {
+            // What the segments hold may be what a truncation should have removed.
             return 0;
         }
         let visible = match self.cut {

@@ -75,11 +75,12 @@ impl<D: Disk> Flusher<D> {
     /// Does what is due, and stops after about `budget` bytes of segments.
     ///
     /// # Errors
-    /// If the disk refuses. What was not done is done by a later call, unless the error is fatal.
+    /// If the disk refuses. What was not done is done by a later call, unless the error is fatal;
+    /// where there is no room, give it a second before that call.
     pub fn flush(&mut self, budget: u64) -> Result<FlushProgress, LogError> {
         self.shared.check_poison()?;
         let mut progress = FlushProgress::default();
-        let result = self.flush_due(budget, &mut progress);
+        let result = self.flush_due(budget.max(1), &mut progress);
         self.finish(result, progress)
     }
 

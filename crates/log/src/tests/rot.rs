@@ -211,6 +211,10 @@ fn a_halted_channel_takes_no_appends_but_votes_are_still_kept() {
         .unwrap();
     assert_eq!(report.refused.len(), 1);
     assert_eq!(report.refused[0].0, 0);
+    store.flusher.flush_all().unwrap();
+    assert_eq!(store.reader.stats().pending_bytes, 0);
+    let (read, _) = read_some(&store, channel_uid(2));
+    assert_eq!(read, sample.logs[1].all[..16]);
 }
 
 #[test]
