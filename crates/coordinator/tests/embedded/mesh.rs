@@ -1,6 +1,9 @@
 //! A mesh of embedded nodes with keys and data of their own.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot be set up has failed"
+)]
 
 use std::{
     net::{SocketAddr, UdpSocket},

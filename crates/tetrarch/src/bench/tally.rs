@@ -127,6 +127,7 @@ mod tests {
         let open = Tally::new(Window::after(Duration::ZERO, hour)).unwrap();
         open.acknowledged(5, Instant::now(), 3);
         open.acknowledged(5, Instant::now(), 2);
-        assert_eq!((open.lock().acknowledged, open.lock().copies), (10, 2));
+        let counts = open.lock();
+        assert_eq!((counts.acknowledged, counts.copies), (10, 2));
     }
 }

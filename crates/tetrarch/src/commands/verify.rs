@@ -45,7 +45,7 @@ struct ShownFinding {
 /// # Errors
 /// If there is no store, a node has it open, or something in it is lost.
 pub fn run(args: &Args) -> Result<(), Error> {
-    let report = tetrarch_log::verify(&RealDisk::default(), &args.dir)?;
+    let report = tetrarch_log::verify(&RealDisk, &args.dir)?;
     let shown = Shown::from(&report);
     if args.json {
         output::json(&shown)?;

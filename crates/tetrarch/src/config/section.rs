@@ -50,19 +50,19 @@ impl<'a> Section<'a> {
             .unwrap_or(default)
     }
 
-    /// A whole number that need not be given.
-    pub(super) fn optional_number(
+    /// A number of milliseconds that need not be given.
+    pub(super) fn optional_millis(
         &mut self,
         name: &'static str,
         range: RangeInclusive<u64>,
-        unit: &str,
         meaning: &'static str,
         example: &'static str,
         about: &'static str,
-    ) -> Option<u64> {
-        let kind = format!("{unit}, {} to {}", range.start(), range.end());
+    ) -> Option<Duration> {
+        let kind = format!("milliseconds, {} to {}", range.start(), range.end());
         let key = self.key(name, kind, Default::Unset { meaning, example }, about);
         self.read(key, |given| parse::number(&given.value, &range))
+            .map(Duration::from_millis)
     }
 
     /// A number of milliseconds.

@@ -29,7 +29,7 @@ const ABSENCE: Duration = Duration::from_secs(5);
 pub async fn run(directory: Option<&Path>) -> Result<(), Error> {
     let home = Home::open(directory)?;
     let mut mesh = LocalMesh::found_or_open(home, NODES, "dev")?;
-    let lived = unless_interrupted(live(&mut mesh)).await;
+    let lived = unless_interrupted(Box::pin(live(&mut mesh))).await;
     match lived {
         Err(Error::Interrupted) => {
             output::say("\nstopping");

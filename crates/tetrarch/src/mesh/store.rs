@@ -26,5 +26,5 @@ pub fn format(
         name: name.to_owned(),
         genesis: genesis.encode(),
     };
-    Ok(tetrarch_log::format(&RealDisk::default(), dir, &identity)?)
+    Ok(tetrarch_log::format(&RealDisk, dir, &identity)?)
 }

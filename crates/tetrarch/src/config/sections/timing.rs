@@ -40,9 +40,9 @@ impl Timing {
         let timeout = |section: &mut Section<'_>, name, about| {
             let meaning = "`heartbeat_ms` times `missed`";
             let range = 40..=60_000;
-            let millis =
-                section.optional_number(name, range, "milliseconds", meaning, "= 450", about);
-            millis.map_or(silence, Duration::from_millis)
+            section
+                .optional_millis(name, range, meaning, "= 450", about)
+                .unwrap_or(silence)
         };
         let election = "How long a round of an election may take, and how long a leader goes on \
                         without hearing a majority. Up to a third of it is added by chance.";
