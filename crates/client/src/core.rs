@@ -387,11 +387,36 @@ impl Core {
         match (self.directory.route(channel), last) {
             (Some(route), _) => Ok(route),
             (None, Some(error)) => Err(error),
-            (None, None) => Err(Error::UnknownChannel {
-                channel: channel.to_owned(),
-                node: asked,
-            }),
+            (None, None) => Box::pin(self.search(channel))
+                .await?
+                .ok_or(Error::UnknownChannel {
+                    channel: channel.to_owned(),
+                    node: asked,
+                }),
         }
+    }
+
+    /// Asks the nodes that are not connected: a channel that has just been created is known to the
+    /// node that created it a moment before the others know it.
+    async fn search(&self, channel: &str) -> Result<Option<ChannelRoute>> {
+        let names = [channel.to_owned()];
+        let live = self.pool.live_nodes();
+        for node in self.directory.nodes() {
+            if !node.alive || live.contains(&node.node) {
+                continue;
+            }
+            match self.dial(&node).await {
+                Ok(connection) => self.metadata_from(&connection, &names).await?,
+                Err(error) => {
+                    tracing::debug!(node = node.name, %error, "not asked for a channel");
+                    continue;
+                }
+            };
+            if let Some(route) = self.directory.route(channel) {
+                return Ok(Some(route));
+            }
+        }
+        Ok(None)
     }
 
     /// Connections to every connected node, `avoid` last; to any node if there is none but that.

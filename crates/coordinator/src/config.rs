@@ -34,6 +34,9 @@ pub struct NodeConfig {
     /// Bytes of events that may be unacknowledged on this node, over all channels. Beyond them
     /// clients are told to try again.
     pub max_unacknowledged_bytes: usize,
+    /// About how many bytes of recent batches are kept in memory, over all channels; a channel's own
+    /// bound is in `protocol`.
+    pub recent_bytes: usize,
     /// Which channels have metrics of their own: a pattern with `*` and `?`.
     pub metrics_channels: String,
     /// How many channels have metrics of their own at most; the others share a series.
@@ -43,6 +46,8 @@ pub struct NodeConfig {
 impl NodeConfig {
     /// Unacknowledged bytes per node unless told otherwise (protocol §8).
     pub const DEFAULT_MAX_UNACKNOWLEDGED_BYTES: usize = 512 * 1024 * 1024;
+    /// Recent batches in memory unless told otherwise.
+    pub const DEFAULT_RECENT_BYTES: usize = 64 * 1024 * 1024;
     /// Channels with metrics of their own unless told otherwise.
     pub const DEFAULT_METRICS_MAX_CHANNELS: usize = 200;
 }

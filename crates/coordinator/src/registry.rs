@@ -5,7 +5,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU8, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     },
 };
 
@@ -30,6 +30,7 @@ pub(crate) struct ChannelHandle {
     pub(crate) telemetry: ChannelTelemetry,
     role: AtomicU8,
     commit: AtomicU64,
+    is_current: AtomicBool,
     tail: AtomicU64,
     log_start: AtomicU64,
     leadership: Mutex<Leadership>,
@@ -58,6 +59,7 @@ impl ChannelHandle {
             genesis,
             role: AtomicU8::new(ReplicaRole::Idle.into()),
             commit: AtomicU64::new(0),
+            is_current: AtomicBool::new(false),
             tail: AtomicU64::new(0),
             log_start: AtomicU64::new(0),
             leadership: Mutex::default(),
@@ -71,6 +73,14 @@ impl ChannelHandle {
 
     pub(crate) fn commit(&self) -> Seq {
         Seq::new(self.commit.load(Ordering::Acquire))
+    }
+
+    /// The commit position, if it is everything that the present leader had committed when it last
+    /// told.
+    pub(crate) fn current_commit(&self) -> Option<Seq> {
+        self.is_current
+            .load(Ordering::Acquire)
+            .then(|| self.commit())
     }
 
     pub(crate) fn tail(&self) -> Seq {
@@ -93,6 +103,7 @@ impl ChannelHandle {
     pub(crate) fn publish(&self, view: &View) {
         self.role.store(view.role.into(), Ordering::Release);
         self.commit.store(view.commit.get(), Ordering::Release);
+        self.is_current.store(view.is_current, Ordering::Release);
         self.tail.store(view.durable.seq.get(), Ordering::Release);
         self.log_start
             .store(view.log_start.seq.get(), Ordering::Release);

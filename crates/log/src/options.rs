@@ -38,6 +38,9 @@ pub struct StoreOptions {
     pub index_interval_bytes: u64,
     /// Most segment files that are kept open. Default 256.
     pub open_files_max: usize,
+    /// Bytes of segments, written last, that stay in the system's page cache; the rest need not.
+    /// Default 16 MiB.
+    pub page_cache_bytes: u64,
     /// Unsynced bytes of a channel's segments from which on they are synced without waiting for
     /// the checkpoint, so that the disk is kept evenly busy. Default 4 MiB.
     pub segment_sync_bytes: u64,
@@ -57,6 +60,7 @@ impl Default for StoreOptions {
             segment_max_age_ms: 60 * 60 * 1000,
             index_interval_bytes: 64 * KIB,
             open_files_max: 256,
+            page_cache_bytes: 16 * MIB,
             segment_sync_bytes: 4 * MIB,
         }
     }

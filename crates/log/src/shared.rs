@@ -10,6 +10,7 @@ use tetrarch_wire::{ChannelUid, StoreId};
 use crate::channel::{Channel, lock};
 use crate::disk::{Disk, DiskError, Failure};
 use crate::files::FileCache;
+use crate::flusher::PageCache;
 use crate::lsn::Lsn;
 use crate::store::layout::Layout;
 use crate::wal::files::WalFiles;
@@ -24,6 +25,7 @@ pub(crate) struct Shared<D: Disk> {
     pub(crate) options: StoreOptions,
     pub(crate) wal: WalFiles<D::File>,
     pub(crate) files: FileCache<D::File>,
+    pub(crate) page_cache: PageCache<D::File>,
     channels: RwLock<BTreeMap<ChannelUid, Arc<Channel>>>,
     /// Channels whose checkpoint lacks records, by the first one.
     dirty: Mutex<BTreeMap<Lsn, Arc<Channel>>>,
@@ -48,6 +50,7 @@ impl<D: Disk> Shared<D> {
     ) -> Self {
         Self {
             files: FileCache::new(options.open_files_max),
+            page_cache: PageCache::new(options.page_cache_bytes),
             wal: WalFiles::new(),
             channels: RwLock::new(BTreeMap::new()),
             dirty: Mutex::new(BTreeMap::new()),

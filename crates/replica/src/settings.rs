@@ -32,7 +32,7 @@ pub struct Settings {
     pub window_bytes: usize,
     /// Most batches pushed to one follower and not yet acknowledged by it; 1,024.
     pub window_batches: usize,
-    /// Most bytes of recent batches kept in memory for pushing and reading; 64 MiB.
+    /// Most bytes of recent batches kept in memory for pushing and reading; 16 MiB.
     pub recent_bytes: usize,
     /// About how many bytes one persist carries at most; 4 MiB.
     pub persist_bytes: usize,
@@ -63,7 +63,7 @@ impl Default for Settings {
             unacked_requests: 262_144,
             window_bytes: 8 * MIB,
             window_batches: 1_024,
-            recent_bytes: 64 * MIB,
+            recent_bytes: 16 * MIB,
             persist_bytes: 4 * MIB,
             outstanding_persists: 2,
             sync_bytes: 1024 * 1024,

@@ -21,6 +21,9 @@ pub struct View {
     pub durable: LogPosition,
     /// Last committed seq known.
     pub commit: Seq,
+    /// Whether that is everything which the present leader had committed when it last told; `false`
+    /// without a leader. As long as it is not, what is missing here may exist all the same.
+    pub is_current: bool,
     /// The position before the first batch held.
     pub log_start: LogPosition,
     /// Why it takes no part any more, if so.
@@ -62,12 +65,21 @@ impl Replica {
             tail: self.log.tail(),
             durable: self.log.durable(),
             commit: self.commit,
+            is_current: self.is_current(),
             log_start: self.log.start(),
             halted: self.halted.clone(),
             draining: leadership.is_some_and(|l| l.transfer.is_some()),
             catching_up: self.catch_up != CatchUp::None,
             storage_full: self.durability.is_full(),
             refused: self.refused,
+        }
+    }
+
+    /// A leader's commit is worth something from the first batch of its own epoch on.
+    fn is_current(&self) -> bool {
+        match &self.leadership {
+            Some(leadership) => self.commit >= leadership.start,
+            None => self.following.told.is_some_and(|told| told <= self.commit),
         }
     }
 
@@ -128,6 +140,12 @@ impl Replica {
     #[must_use]
     pub fn producer_snapshot(&self) -> (Seq, Bytes) {
         (self.commit, self.producers.snapshot())
+    }
+
+    /// Bytes of recent batches in memory.
+    #[must_use]
+    pub fn recent_bytes(&self) -> usize {
+        self.log.recent().bytes()
     }
 
     /// The node has less memory for recent batches, or more again.

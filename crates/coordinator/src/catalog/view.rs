@@ -2,7 +2,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::{
+        PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use tetrarch_replica::catalog::{AssignmentChange, Catalog, CatalogChange, CatalogPage};
@@ -16,6 +19,8 @@ const OUTCOMES: usize = 1_024;
 pub(crate) struct CatalogView {
     state: RwLock<State>,
     applied: watch::Sender<Seq>,
+    /// This node has once known everything that was committed, since it started.
+    is_settled: AtomicBool,
     meta: ChannelEntry,
 }
 
@@ -31,6 +36,7 @@ impl CatalogView {
         Self {
             state: RwLock::default(),
             applied: watch::Sender::new(Seq::ZERO),
+            is_settled: AtomicBool::new(false),
             meta,
         }
     }
@@ -59,6 +65,16 @@ impl CatalogView {
     /// Channels by name, after a name.
     pub(crate) fn list(&self, after: Option<&str>, limit: usize) -> CatalogPage {
         self.read().catalog.list(after, limit)
+    }
+
+    /// Whether a channel that is not in it does not exist, or only since a moment. A node that has
+    /// just started knows less than was committed; `current` is the commit position of the
+    /// catalog's channel here, if it is one that a leader vouches for.
+    pub(crate) fn is_settled(&self, current: Option<Seq>) -> bool {
+        if current.is_some_and(|commit| commit <= *self.applied.borrow()) {
+            self.is_settled.store(true, Ordering::Release);
+        }
+        self.is_settled.load(Ordering::Acquire)
     }
 
     /// Follows the seq up to which `__meta` was applied.

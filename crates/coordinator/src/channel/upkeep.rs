@@ -11,6 +11,8 @@ use crate::{clock, store::FlushOrder};
 /// After how many committed events the producers of a channel are saved again, so that a start
 /// has a bounded number of batches to read back.
 const SAVE_PRODUCERS_EVERY: u64 = 1_000_000;
+/// Recent batches of one channel that are kept however many channels there are.
+const MIN_RECENT_BYTES: usize = 64 * 1024;
 
 impl Worker {
     /// Stamps every channel: a channel that is not stamped looks dead to its followers, which is
@@ -23,6 +25,21 @@ impl Worker {
             if actor.replica.view().role == ReplicaRole::Leader {
                 actor.publish_followers(now);
             }
+        }
+    }
+
+    /// Gives each channel that keeps batches in memory the same share of what there is, and no
+    /// channel more than its own bound.
+    pub(super) fn share_memory(&mut self) {
+        let keepers = self
+            .actors
+            .values()
+            .filter(|actor| actor.replica.recent_bytes() > 0)
+            .count();
+        let share = fair_share(self.context.recent_bytes, keepers);
+        let limit = share.min(self.context.settings.recent_bytes);
+        for actor in self.actors.values_mut() {
+            actor.replica.set_recent_bytes(limit);
         }
     }
 
@@ -79,5 +96,21 @@ impl Worker {
                 },
             );
         }
+    }
+}
+
+fn fair_share(bytes: usize, keepers: usize) -> usize {
+    (bytes / keepers.max(1)).max(MIN_RECENT_BYTES)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_shared_by_those_that_need_it_but_none_is_left_with_nothing() {
+        assert_eq!(fair_share(64 << 20, 0), 64 << 20);
+        assert_eq!(fair_share(64 << 20, 4), 16 << 20);
+        assert_eq!(fair_share(64 << 20, 100_000), MIN_RECENT_BYTES);
     }
 }

@@ -49,6 +49,8 @@ pub(crate) struct WorkerContext {
     pub(crate) me: VoterId,
     pub(crate) settings: Settings,
     pub(crate) heartbeat: Duration,
+    /// Bytes of recent batches that one worker's channels may keep in memory together.
+    pub(crate) recent_bytes: usize,
     pub(crate) mesh: Mesh,
     pub(crate) beats: BeatHandle,
     pub(crate) writes: WriteHandle,
@@ -108,7 +110,10 @@ impl Worker {
                 Some(done) = self.inbox.reads.recv() => self.on_log_read(done),
                 Some(input) = self.inbox.control.recv() => self.on_peer(input),
                 Some(command) = self.inbox.commands.recv() => self.on_command(command),
-                _ = heartbeat.tick() => self.stamp_all(),
+                _ = heartbeat.tick() => {
+                    self.stamp_all();
+                    self.share_memory();
+                }
                 () = tokio::time::sleep(wake) => self.tick(),
                 Some(input) = self.inbox.data.recv() => self.on_peer(input),
                 Some(input) = self.inbox.clients.recv() => self.on_client(input),

@@ -72,6 +72,8 @@ impl Node {
                         "the catalog has no leader",
                         "start more nodes, until a majority of the founding ones runs",
                     );
+                } else if self.sessions.require_catalog().is_err() {
+                    health.add("the catalog is being read", "wait a moment");
                 }
             }
         }

@@ -321,6 +321,7 @@ impl Starting {
             me: self.sessions.facts.me(),
             settings: self.config.protocol.clone(),
             heartbeat: self.config.protocol.heartbeat,
+            recent_bytes: self.config.recent_bytes / self.config.workers.max(1),
             mesh: mesh.clone(),
             beats: beats.clone(),
             writes: self.writes.clone(),

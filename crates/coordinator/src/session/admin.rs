@@ -32,9 +32,7 @@ pub(super) async fn answer(context: &SessionContext, request: AdminRequest) -> A
             name, retention, ..
         } => alter(context, &name, retention).await,
         AdminRequest::DeleteChannel { name, .. } => delete(context, &name).await,
-        AdminRequest::ListChannels { after, limit, .. } => {
-            Ok(list(context, after.as_deref(), limit))
-        }
+        AdminRequest::ListChannels { after, limit, .. } => list(context, after.as_deref(), limit),
         AdminRequest::Relinquish { name, to, .. } => relinquish(context, &name, to).await,
         AdminRequest::Status {
             channel,
@@ -124,7 +122,11 @@ async fn delete(context: &SessionContext, name: &str) -> Result<Answer, Refused>
 }
 
 fn find(context: &SessionContext, name: &str) -> Result<ChannelEntry, Refused> {
-    context.catalog.find(name).ok_or_else(|| unknown(name))
+    let found = context.catalog.find(name);
+    match found {
+        Some(entry) => Ok(entry),
+        None => Err(context.require_catalog().err().unwrap_or(unknown(name))),
+    }
 }
 
 fn unknown(name: &str) -> Refused {
@@ -170,11 +172,12 @@ fn refused_by_catalog(refusal: &CatalogRefusal) -> Refused {
     }
 }
 
-fn list(context: &SessionContext, after: Option<&str>, limit: u32) -> Answer {
+fn list(context: &SessionContext, after: Option<&str>, limit: u32) -> Result<Answer, Refused> {
+    context.require_catalog()?;
     let page = context
         .catalog
         .list(after, (limit as usize).clamp(1, MAX_PAGE));
-    Answer::Channels(page.channels, page.next)
+    Ok(Answer::Channels(page.channels, page.next))
 }
 
 async fn relinquish(

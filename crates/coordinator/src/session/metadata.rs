@@ -1,20 +1,32 @@
 //! Telling a client where channels and nodes are.
 
-use tetrarch_wire::frame::{ChannelRoute, Metadata, MetadataResponse};
+use tetrarch_wire::{
+    Frame,
+    frame::{ChannelRoute, Metadata, MetadataResponse, Refused},
+};
 
 use super::SessionContext;
 
-pub(super) fn answer(context: &SessionContext, request: &Metadata) -> MetadataResponse {
-    let channels = request
+/// Leaves out what does not exist; refuses as long as this node cannot know.
+pub(super) fn answer(context: &SessionContext, request: &Metadata) -> Frame {
+    let channels: Vec<ChannelRoute> = request
         .channels
         .iter()
         .filter_map(|name| route(context, name))
         .collect();
-    MetadataResponse {
+    if channels.len() < request.channels.len()
+        && let Err(refusal) = context.require_catalog()
+    {
+        return Frame::Refused(Refused {
+            request: request.request,
+            ..refusal
+        });
+    }
+    Frame::MetadataResponse(MetadataResponse {
         request: request.request,
         channels,
         nodes: context.facts.node_routes(),
-    }
+    })
 }
 
 fn route(context: &SessionContext, name: &str) -> Option<ChannelRoute> {

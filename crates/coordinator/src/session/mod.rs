@@ -13,9 +13,13 @@ use tetrarch_client::{
     tls::Principal,
     transport::{FrameReceiver, FrameSender},
 };
-use tetrarch_wire::Frame;
+use tetrarch_wire::{
+    Frame,
+    frame::{Refused, RetryReason},
+};
 use tokio::sync::Semaphore;
 
+use self::requests::refused;
 use crate::{
     catalog::CatalogView, channel::Workers, node::NodeFacts, registry::Registry,
     telemetry::Telemetry,
@@ -30,6 +34,22 @@ pub(crate) struct SessionContext {
     pub(crate) telemetry: Arc<Telemetry>,
     /// Room for events that clients sent and that are not acknowledged yet, in kibibytes.
     pub(crate) room: Arc<Semaphore>,
+}
+
+impl SessionContext {
+    /// Whether the catalog here can say that a channel does not exist.
+    ///
+    /// # Errors
+    /// The refusal for whoever asked too early: this node, or the whole mesh, has just started.
+    pub(crate) fn require_catalog(&self) -> Result<(), Refused> {
+        let meta = self.registry.get(self.catalog.meta().uid);
+        let current = meta.and_then(|handle| handle.current_commit());
+        if self.catalog.is_settled(current) {
+            return Ok(());
+        }
+        let detail = "this node has not read the catalog yet";
+        Err(refused(0, RetryReason::Starting, detail))
+    }
 }
 
 /// Serves one stream until it ends.

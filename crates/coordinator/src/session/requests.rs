@@ -115,7 +115,7 @@ impl Session {
             }
             Frame::Metadata(request) => {
                 self.answer_later(request.request, |c| async move {
-                    Frame::MetadataResponse(metadata::answer(&c, &request))
+                    metadata::answer(&c, &request)
                 })
                 .await
             }

@@ -188,6 +188,7 @@ impl Founding {
             },
             workers: 1 + index % 2,
             max_unacknowledged_bytes: NodeConfig::DEFAULT_MAX_UNACKNOWLEDGED_BYTES,
+            recent_bytes: NodeConfig::DEFAULT_RECENT_BYTES,
             metrics_channels: "*".to_owned(),
             metrics_max_channels: NodeConfig::DEFAULT_METRICS_MAX_CHANNELS,
         }

@@ -174,4 +174,11 @@ pub trait DiskFile: Debug + Send + Sync + 'static {
     /// # Errors
     /// As the disk says.
     fn reserve(&self, len: u64) -> Result<(), DiskError>;
+
+    /// Says that the bytes between `from` and `to` need not stay in memory. Advice: what is not
+    /// durable stays in any case.
+    ///
+    /// # Errors
+    /// If the system does not take advice. Nothing is lost then.
+    fn release(&self, from: u64, to: u64) -> Result<(), DiskError>;
 }

@@ -256,6 +256,23 @@ impl DiskFile for RealFile {
             .sync_all()
             .map_err(self.error(DiskOperation::Sync))
     }
+
+    #[cfg(target_os = "linux")]
+    fn release(&self, from: u64, to: u64) -> Result<(), DiskError> {
+        // A length of zero would mean everything.
+        let Some(len) = std::num::NonZeroU64::new(to.saturating_sub(from)) else {
+            return Ok(());
+        };
+        rustix::fs::fadvise(&self.file, from, Some(len), rustix::fs::Advice::DontNeed)
+            .map_err(|errno| self.error(DiskOperation::Inquire)(errno.into()))
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn release(&self, _from: u64, _to: u64) -> Result<(), DiskError> {
+        Err(self.error(DiskOperation::Inquire)(
+            io::ErrorKind::Unsupported.into(),
+        ))
+    }
 }
 
 #[cfg(test)]

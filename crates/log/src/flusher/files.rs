@@ -379,6 +379,9 @@ impl ChannelFiles {
             record.len += batch.size() as u64;
         }
         let bytes = record.len - segment.record.len;
+        shared
+            .page_cache
+            .written(&file, segment.record.len, record.len);
         if let Some(last) = channel.view().segments.last_mut() {
             last.record = record;
         }

@@ -10,6 +10,7 @@
 mod ballast;
 mod checkpoint;
 mod files;
+mod page_cache;
 mod producers;
 mod recycle;
 
@@ -27,6 +28,7 @@ use crate::shared::Shared;
 use crate::store::meta::MetaSlot;
 pub(crate) use files::ChannelFiles;
 use files::WriteFault;
+pub(crate) use page_cache::PageCache;
 pub(crate) use producers::load as load_producers;
 
 /// Carries what is durable in the WAL over to the channels' own files.

@@ -121,6 +121,7 @@ impl Replica {
             return;
         }
         self.silence.heard(epoch.leader, at.min(ctx.now.mono));
+        self.following.tell(commit);
         if let Some(verified) = self.following.verified {
             self.committed(commit.min(verified.seq), ctx);
         }

@@ -13,6 +13,10 @@ pub(crate) struct Recent {
 }
 
 impl Recent {
+    pub(crate) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub(super) fn push(&mut self, batch: Batch) {
         self.bytes += batch.size();
         self.batches.push_back(batch);

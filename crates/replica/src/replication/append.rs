@@ -82,6 +82,7 @@ impl Replica {
         }
         let grew = !fresh.is_empty();
         self.following.verify(end);
+        self.following.tell(commit);
         self.persist_batches(before, fresh, ctx);
         self.committed(commit.min(end.seq), ctx);
         if end.seq == self.log.tail().seq {

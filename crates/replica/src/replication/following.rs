@@ -1,6 +1,6 @@
 //! What a replica knows of the leader that it follows.
 
-use tetrarch_wire::{Epoch, LogPosition};
+use tetrarch_wire::{Epoch, LogPosition, Seq};
 
 use crate::Moment;
 
@@ -12,6 +12,8 @@ pub(crate) struct Following {
     /// Up to here the own log is a prefix of the leader's: it was compared link by link. Only
     /// this much is acknowledged, and only this much can be committed on the leader's word.
     pub(crate) verified: Option<LogPosition>,
+    /// The highest commit position that it has told.
+    pub(crate) told: Option<Seq>,
     /// Since when the leader is known while nothing is verified.
     pub(crate) unverified_since: Option<Moment>,
     /// Appends are refused until then: the disk is full.
@@ -23,6 +25,7 @@ impl Following {
     pub(crate) fn follow(&mut self, epoch: Epoch, now: Moment) {
         self.leader = Some(epoch);
         self.verified = None;
+        self.told = None;
         self.unverified_since = Some(now);
     }
 
@@ -30,7 +33,13 @@ impl Following {
     pub(crate) fn forget(&mut self) {
         self.leader = None;
         self.verified = None;
+        self.told = None;
         self.unverified_since = None;
+    }
+
+    /// The leader says that everything up to `commit` is committed.
+    pub(crate) fn tell(&mut self, commit: Seq) {
+        self.told = self.told.max(Some(commit));
     }
 
     /// The own log up to `position` is the leader's.

@@ -29,6 +29,7 @@ pub(super) fn node_config(file: &NodeFile, listen: SocketAddr, identity: Identit
         store: store(file),
         workers: or_cores(file.runtime.workers),
         max_unacknowledged_bytes: size(file.limits.node_unacked_bytes),
+        recent_bytes: size(file.limits.node_recent_bytes),
         metrics_channels: file.metrics.channel_pattern.clone(),
         metrics_max_channels: size(file.metrics.channels_max),
     }

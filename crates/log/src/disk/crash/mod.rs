@@ -347,6 +347,10 @@ impl DiskFile for CrashFile {
     fn reserve(&self, len: u64) -> Result<(), DiskError> {
         self.fill_zeroed(len)
     }
+
+    fn release(&self, _from: u64, _to: u64) -> Result<(), DiskError> {
+        Ok(())
+    }
 }
 
 impl CrashFile {

@@ -15,6 +15,8 @@ pub struct Limits {
     pub node_unacked_bytes: u64,
     /// Bytes of recent batches kept in memory for one channel.
     pub channel_recent_bytes: u64,
+    /// Bytes of recent batches kept in memory for all channels.
+    pub node_recent_bytes: u64,
     /// Batches of one producer remembered for deduplication.
     pub producer_window: u64,
     /// Producers remembered for one channel.
@@ -45,10 +47,17 @@ impl Limits {
             ),
             channel_recent_bytes: section.bytes(
                 "channel_recent_bytes",
-                64 * MIB,
+                16 * MIB,
                 2 * MIB..=4096 * MIB,
                 "Most bytes of a channel's recent batches that are kept in memory, for followers \
                  and readers that are only a little behind.",
+            ),
+            node_recent_bytes: section.bytes(
+                "node_recent_bytes",
+                64 * MIB,
+                2 * MIB..=65_536 * MIB,
+                "About how many bytes of recent batches are kept in memory for all channels \
+                 together. Channels that have any share it.",
             ),
             producer_window: section.number(
                 "producer_window",
