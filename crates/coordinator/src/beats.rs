@@ -87,6 +87,19 @@ impl BeatHandle {
         }
     }
 
+    /// These channels stand as they did, and are alive; gives those that must be stamped all the
+    /// same.
+    pub(crate) fn confirm_all(
+        &self,
+        channels: impl Iterator<Item = ChannelUid>,
+        now: Moment,
+    ) -> Vec<ChannelUid> {
+        let mut hub = self.hub();
+        channels
+            .filter(|channel| !hub.confirm(*channel, now))
+            .collect()
+    }
+
     /// A channel is closed here.
     pub(crate) fn forget(&self, channel: ChannelUid) {
         self.hub().forget(channel);

@@ -75,12 +75,25 @@ impl Replica {
         }
     }
 
+    /// Role, highest epoch seen and leader, as far as known: what the beats must hear of before
+    /// anything else leaves the node when it changes.
+    #[must_use]
+    pub fn standing(&self) -> (ReplicaRole, Epoch, Option<VoterId>) {
+        (self.role.get(), self.epoch_seen(), self.known_leader())
+    }
+
     /// A leader's commit is worth something from the first batch of its own epoch on.
     fn is_current(&self) -> bool {
         match &self.leadership {
             Some(leadership) => self.commit >= leadership.start,
             None => self.following.told.is_some_and(|told| told <= self.commit),
         }
+    }
+
+    /// Whether [`crate::Input::Flush`] can have any effect: only a leader forms batches.
+    #[must_use]
+    pub fn wants_flush(&self) -> bool {
+        self.leadership.is_some()
     }
 
     /// The row of this channel in the node's beats; `None` unless it leads.

@@ -74,6 +74,7 @@ impl Retention {
 /// it stands at seq 0 on every voter and is hashed into the first link, so that voters that
 /// disagree about it can never mistake their logs for each other's.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "Encoded", into = "Encoded")]
 pub struct ChannelConfig {
     /// Where in the log this configuration was written; [`Seq::ZERO`] for the genesis.
     pub seq: Seq,
@@ -81,6 +82,41 @@ pub struct ChannelConfig {
     pub class: ChannelClass,
     /// The voters, in ascending order of [`VoterId`].
     voters: Vec<Voter>,
+    /// Their ids: each is a hash, and asked for at every step of a replica.
+    ids: Vec<VoterId>,
+}
+
+/// A configuration as it is encoded.
+#[derive(Serialize, Deserialize)]
+struct Encoded {
+    seq: Seq,
+    class: ChannelClass,
+    voters: Vec<Voter>,
+}
+
+impl From<Encoded> for ChannelConfig {
+    fn from(encoded: Encoded) -> Self {
+        let Encoded { seq, class, voters } = encoded;
+        let ids = voters.iter().map(Voter::id).collect();
+        Self {
+            seq,
+            class,
+            voters,
+            ids,
+        }
+    }
+}
+
+impl From<ChannelConfig> for Encoded {
+    fn from(config: ChannelConfig) -> Self {
+        let ChannelConfig {
+            seq,
+            class,
+            voters,
+            ids: _,
+        } = config;
+        Self { seq, class, voters }
+    }
 }
 
 impl ChannelConfig {
@@ -88,13 +124,13 @@ impl ChannelConfig {
     ///
     /// # Errors
     /// If there is no voter, one is named twice, or there are more than [`limits::MAX_VOTERS`].
-    pub fn genesis(class: ChannelClass, voters: Vec<Voter>) -> Result<Self, DecodeError> {
-        let mut config = Self {
+    pub fn genesis(class: ChannelClass, mut voters: Vec<Voter>) -> Result<Self, DecodeError> {
+        voters.sort_by_cached_key(Voter::id);
+        let config = Self::from(Encoded {
             seq: Seq::ZERO,
             class,
             voters,
-        };
-        config.voters.sort_by_key(Voter::id);
+        });
         config.check()?;
         Ok(config)
     }
@@ -103,6 +139,19 @@ impl ChannelConfig {
     #[must_use]
     pub fn voters(&self) -> &[Voter] {
         &self.voters
+    }
+
+    /// The ids of the voters, ascending.
+    #[must_use]
+    pub fn voter_ids(&self) -> &[VoterId] {
+        &self.ids
+    }
+
+    /// The voter with this id.
+    #[must_use]
+    pub fn voter(&self, id: VoterId) -> Option<&Voter> {
+        let index = self.ids.iter().position(|voter| *voter == id)?;
+        self.voters.get(index)
     }
 
     /// How many voters make a majority.
@@ -114,7 +163,7 @@ impl ChannelConfig {
     /// Whether `voter` votes here.
     #[must_use]
     pub fn contains(&self, voter: VoterId) -> bool {
-        self.voters.iter().any(|member| member.id() == voter)
+        self.ids.contains(&voter)
     }
 
     /// The bytes that are hashed and stored.
@@ -165,7 +214,7 @@ impl ChannelConfig {
                 limit: limits::MAX_VOTERS as u64,
             });
         }
-        if !self.voters.is_sorted_by(|one, next| one.id() < next.id()) {
+        if !self.ids.is_sorted_by(|one, next| one < next) {
             return Err(DecodeError::Invalid {
                 what: WHAT,
                 why: "its voters are not in ascending order without repetition",

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tetrarch_replica::{
-    Moment, Replica,
+    Moment, Replica, View,
     beat::{LocalChannel, PeerReplica},
 };
 use tetrarch_wire::{NodeId, Seq, Voter, VoterId};
@@ -26,12 +26,16 @@ pub(super) struct Actor {
     lags: BTreeMap<VoterId, ReplicaTelemetry>,
     /// What the beats were told last.
     stamped: Option<LocalChannel>,
+    /// What everybody was shown last.
+    shown: Option<View>,
     /// Reads that wait for the next commit.
     pub(super) readers: Vec<ReadRequest>,
     /// The deadline that stands in the worker's timers.
     pub(super) armed: Option<Moment>,
     /// Whether the actor is in the worker's list of those to settle.
     pub(super) touched: bool,
+    /// Whether anything has happened that the beats and the shown lag may not say yet.
+    pub(super) restless: bool,
     /// Up to where the producers were saved.
     pub(super) producers_saved: Seq,
 }
@@ -65,9 +69,11 @@ impl Actor {
             peers,
             lags,
             stamped: None,
+            shown: None,
             readers: Vec::new(),
             armed: None,
             touched: false,
+            restless: true,
             producers_saved: Seq::ZERO,
         }
     }
@@ -106,10 +112,11 @@ impl Actor {
     /// How the channel stands, if its role, leader or highest epoch is not what the beats were
     /// told last.
     pub(super) fn news_for_beats(&mut self) -> Option<LocalChannel> {
-        let view = self.replica.view();
-        let is_told = self.stamped.as_ref().is_some_and(|told| {
-            (told.role, told.epoch_seen, told.leader) == (view.role, view.epoch_seen, view.leader)
-        });
+        let standing = self.replica.standing();
+        let is_told = self
+            .stamped
+            .as_ref()
+            .is_some_and(|told| (told.role, told.epoch_seen, told.leader) == standing);
         if is_told {
             return None;
         }
@@ -118,14 +125,26 @@ impl Actor {
         Some(local)
     }
 
-    /// Writes down what a leader knows of its followers at `now`.
-    pub(super) fn publish_followers(&self, now: Moment) {
+    /// Shows how the channel stands to everybody on the node, if that has changed.
+    pub(super) fn publish(&mut self) {
+        let view = self.replica.view();
+        if self.shown.as_ref() != Some(&view) {
+            self.handle.publish(&view);
+            self.shown = Some(view);
+        }
+    }
+
+    /// Writes down what a leader knows of its followers at `now`; says whether that will change
+    /// with time alone, because one of them is behind.
+    pub(super) fn publish_followers(&self, now: Moment) -> bool {
         let tail = self.replica.view().durable.seq;
         let mut facts = Vec::with_capacity(self.peers.len());
+        let mut is_behind = false;
         for follower in self.replica.followers() {
             let lag = follower
                 .behind_since
                 .map_or(Duration::ZERO, |since| now.since(since));
+            is_behind |= follower.behind_since.is_some() || follower.durable.is_none();
             if let Some(shown) = self.lags.get(&follower.voter) {
                 shown.observe(&Lag {
                     events: follower.durable.map(|durable| tail.since(durable)),
@@ -140,6 +159,7 @@ impl Actor {
             });
         }
         self.handle.publish_followers(facts);
+        is_behind
     }
 }
 

@@ -110,10 +110,7 @@ impl Worker {
                 Some(done) = self.inbox.reads.recv() => self.on_log_read(done),
                 Some(input) = self.inbox.control.recv() => self.on_peer(input),
                 Some(command) = self.inbox.commands.recv() => self.on_command(command),
-                _ = heartbeat.tick() => {
-                    self.stamp_all();
-                    self.share_memory();
-                }
+                _ = heartbeat.tick() => self.stamp_all(),
                 () = tokio::time::sleep(wake) => self.tick(),
                 Some(input) = self.inbox.data.recv() => self.on_peer(input),
                 Some(input) = self.inbox.clients.recv() => self.on_client(input),
@@ -160,9 +157,32 @@ impl Worker {
 
     /// Gives one input to a channel and carries out what comes of it.
     pub(super) fn step(&mut self, channel: ChannelUid, input: Input) {
-        let Some(actor) = self.actors.get_mut(&channel) else {
+        if let Some((effects, _)) = self.advance(channel, input) {
+            self.touch(channel);
+            self.carry_out(channel, effects);
+        }
+    }
+
+    /// Gives a channel what a beat says. Most beats say nothing new; then there is nothing to carry
+    /// out and to settle, and only a deadline has moved.
+    fn hear(&mut self, channel: ChannelUid, input: Input) {
+        let Some((effects, has_news)) = self.advance(channel, input) else {
             return;
         };
+        if has_news || !effects.is_empty() {
+            self.touch(channel);
+            self.carry_out(channel, effects);
+            return;
+        }
+        let actor = self.actors.get(&channel);
+        let deadline = actor.and_then(|actor| actor.replica.next_deadline());
+        self.arm(channel, deadline);
+    }
+
+    /// Steps a channel that is here, and tells the beats what is new; gives the effects, and whether
+    /// there was news.
+    fn advance(&mut self, channel: ChannelUid, input: Input) -> Option<(Vec<Effect>, bool)> {
+        let actor = self.actors.get_mut(&channel)?;
         let mut effects: Vec<Effect> = Vec::new();
         let mut context = Context {
             now: clock::now(),
@@ -171,34 +191,56 @@ impl Worker {
         };
         actor.replica.step(input, &mut context);
         // Before anything leaves: see `BeatHub::stamp`.
-        if let Some(news) = actor.news_for_beats() {
-            self.context.beats.stamp(&news, context.now.mono);
+        let news = actor.news_for_beats();
+        if let Some(news) = &news {
+            self.context.beats.stamp(news, context.now.mono);
         }
-        if !actor.touched {
+        Some((effects, news.is_some()))
+    }
+
+    /// Notes that the channel is to be settled.
+    fn touch(&mut self, channel: ChannelUid) {
+        if let Some(actor) = self.actors.get_mut(&channel)
+            && !actor.touched
+        {
             actor.touched = true;
+            actor.restless = true;
             self.touched.push(channel);
         }
-        self.carry_out(channel, effects);
     }
 
     fn settle(&mut self) {
         for channel in std::mem::take(&mut self.touched) {
-            self.step(channel, Input::Flush);
+            if self
+                .actors
+                .get(&channel)
+                .is_some_and(|actor| actor.replica.wants_flush())
+            {
+                self.step(channel, Input::Flush);
+            }
             let Some(actor) = self.actors.get_mut(&channel) else {
                 continue;
             };
             actor.touched = false;
-            actor.handle.publish(&actor.replica.view());
+            actor.publish();
             actor.serve_readers(&self.context.reads);
             let deadline = actor.replica.next_deadline();
-            if deadline != actor.armed {
-                actor.armed = deadline;
-                self.timers
-                    .extend(deadline.map(|deadline| Reverse((deadline, channel))));
-            }
+            self.arm(channel, deadline);
         }
         // Settling touches nothing but what it settles.
         self.touched.clear();
+    }
+
+    /// Sets the channel's timer, unless one that is set goes off in time. Deadlines move on with each
+    /// beat; a timer that goes off too early only looks and is set again.
+    fn arm(&mut self, channel: ChannelUid, deadline: Option<Moment>) {
+        let (Some(actor), Some(deadline)) = (self.actors.get_mut(&channel), deadline) else {
+            return;
+        };
+        if actor.armed.is_none_or(|armed| deadline < armed) {
+            actor.armed = Some(deadline);
+            self.timers.push(Reverse((deadline, channel)));
+        }
     }
 
     fn next_wake(&mut self) -> Duration {
@@ -224,9 +266,14 @@ impl Worker {
                 .actors
                 .get_mut(&channel)
                 .filter(|actor| actor.armed == Some(deadline));
-            if let Some(actor) = due {
-                actor.armed = None;
-                self.step(channel, Input::Tick);
+            let Some(actor) = due else {
+                continue;
+            };
+            actor.armed = None;
+            match actor.replica.next_deadline() {
+                Some(later) if later > now => self.arm(channel, Some(later)),
+                Some(_) => self.step(channel, Input::Tick),
+                None => {}
             }
         }
     }
@@ -278,7 +325,7 @@ impl Worker {
             }
             Command::Facts(facts) => {
                 for (channel, input) in facts {
-                    self.step(channel, input);
+                    self.hear(channel, input);
                 }
             }
             Command::Transfer {

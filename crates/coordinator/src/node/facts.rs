@@ -87,12 +87,7 @@ impl NodeFacts {
     /// The node on which `voter` of a channel is.
     pub(crate) fn node_of(&self, channel: ChannelUid, voter: VoterId) -> Option<NodeId> {
         let handle = self.registry.get(channel)?;
-        handle
-            .genesis
-            .voters()
-            .iter()
-            .find(|member| member.id() == voter)
-            .map(|v| v.node)
+        handle.genesis.voter(voter).map(|member| member.node)
     }
 
     /// A node's name, or the beginning of its id if it was never heard of.

@@ -37,7 +37,7 @@ fn route(context: &SessionContext, name: &str) -> Option<ChannelRoute> {
         .map(|h| h.leadership())
         .unwrap_or_default();
     let voters = entry.genesis.voters();
-    let node_of = |voter| voters.iter().find(|v| v.id() == voter).map(|v| v.node);
+    let node_of = |voter| entry.genesis.voter(voter).map(|member| member.node);
     Some(ChannelRoute {
         name: entry.name,
         uid: entry.uid,

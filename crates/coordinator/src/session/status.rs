@@ -85,12 +85,7 @@ struct Known<'a> {
 
 impl Known<'_> {
     fn name_of(&self, entry: &ChannelEntry, voter: VoterId) -> Option<String> {
-        let node = entry
-            .genesis
-            .voters()
-            .iter()
-            .find(|v| v.id() == voter)?
-            .node;
+        let node = entry.genesis.voter(voter)?.node;
         Some(self.context.facts.name_of(node))
     }
 

@@ -113,6 +113,21 @@ impl BeatHub {
         self.channels.insert(local.channel, stamped);
     }
 
+    /// A channel's actor is alive, and its channel stands as it did at the last stamp. `false` if
+    /// that is not enough, because there was none or its row was taken out of the beats since: then
+    /// it must be stamped.
+    pub fn confirm(&mut self, channel: ChannelUid, now: Moment) -> bool {
+        let Some(known) = self.channels.get_mut(&channel) else {
+            return false;
+        };
+        let tells = known.local.led_row().is_some() && !self.stalled;
+        if known.told != tells {
+            return false;
+        }
+        known.at = now;
+        true
+    }
+
     /// The channel is closed here: it leaves the beats, and peers' rows about it are refused.
     pub fn forget(&mut self, channel: ChannelUid) {
         self.channels.remove(&channel);

@@ -10,12 +10,13 @@ impl Replica {
     pub(super) fn rank_position(&self) -> u32 {
         let silent = self.following.leader.map(|epoch| epoch.leader);
         let mine = (self.log.durable().rank(), self.node_of(self.me));
-        let others = self.config().voters().iter().filter(|voter| {
-            let id = voter.id();
-            id != self.me && Some(id) != silent && !self.silence.is_lost(id)
+        let config = self.config();
+        let voters = config.voter_ids().iter().zip(config.voters());
+        let others = voters.filter(|(id, _)| {
+            **id != self.me && Some(**id) != silent && !self.silence.is_lost(**id)
         });
-        let before = others.filter(|voter| {
-            let known = self.thrash.known_tail(voter.id());
+        let before = others.filter(|(id, voter)| {
+            let known = self.thrash.known_tail(**id);
             outranks(known, voter.node, mine)
         });
         u32::try_from(before.count()).unwrap_or(u32::MAX)

@@ -109,9 +109,9 @@ impl Replica {
             config_seq: self.controls.config().seq,
         };
         let epoch = Epoch::new(candidacy.n, self.me);
-        let voters = self.controls.config().voters().iter();
+        let voters = self.controls.config().voter_ids().iter();
         let silent: Vec<VoterId> = voters
-            .map(tetrarch_wire::Voter::id)
+            .copied()
             .filter(|voter| *voter != self.me && !candidacy.has_answered(*voter))
             .collect();
         for voter in silent {

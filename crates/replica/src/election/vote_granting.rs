@@ -169,9 +169,9 @@ impl Replica {
 
     /// The voters to which there is a connection, by their place in the configuration.
     fn connected_voters(&self) -> u16 {
-        let voters = self.config().voters().iter().enumerate();
+        let voters = self.config().voter_ids().iter().enumerate();
         voters
-            .filter(|(_, voter)| !self.silence.is_lost(voter.id()))
+            .filter(|(_, voter)| !self.silence.is_lost(**voter))
             .fold(0, |set, (place, _)| set | (1 << place))
     }
 }

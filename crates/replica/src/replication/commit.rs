@@ -34,13 +34,13 @@ impl Replica {
         let Some(leadership) = &self.leadership else {
             return Vec::new();
         };
-        let voters = self.config().voters().iter().map(tetrarch_wire::Voter::id);
+        let voters = self.config().voter_ids().iter();
         voters
             .map(|voter| {
-                if voter == self.me {
+                if *voter == self.me {
                     return self.log.durable().seq;
                 }
-                let follower = leadership.followers.get(&voter);
+                let follower = leadership.followers.get(voter);
                 follower.map_or(Seq::ZERO, |follower| follower.acked)
             })
             .collect()

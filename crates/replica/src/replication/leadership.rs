@@ -64,7 +64,7 @@ impl Replica {
         let now = ctx.now.mono;
         let previous = self.log.tail();
         let epoch = Epoch::new(self.hard_state.epoch_seen.n, self.me);
-        let others = self.config().voters().iter().map(tetrarch_wire::Voter::id);
+        let others = self.config().voter_ids().iter().copied();
         let followers = others
             .filter(|voter| *voter != self.me)
             .map(|voter| {
@@ -144,10 +144,7 @@ impl Replica {
 
     /// The node that a voter is.
     pub(crate) fn node_of(&self, voter: VoterId) -> Option<NodeId> {
-        let mut voters = self.config().voters().iter();
-        voters
-            .find(|member| member.id() == voter)
-            .map(|member| member.node)
+        self.config().voter(voter).map(|member| member.node)
     }
 
     /// Who leads, as far as this replica knows.

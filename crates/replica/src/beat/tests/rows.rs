@@ -121,6 +121,27 @@ fn an_unstamped_row_vanishes_after_two_intervals_and_the_peer_learns_it() {
 }
 
 #[test]
+fn a_confirmed_row_stays_and_one_that_was_taken_out_must_be_stamped() {
+    let mut mesh = led_pair();
+    assert!(!mesh.hubs[0].confirm(channel(2), mesh.now), "never stamped");
+    for _ in 0..5 {
+        mesh.pass();
+        let now = mesh.now;
+        assert!(mesh.hubs[0].confirm(channel(1), now));
+        mesh.tick(0);
+        mesh.settle();
+    }
+    assert_eq!(mesh.led(0, 1).len(), 1);
+    mesh.pass();
+    mesh.pass();
+    mesh.tick(0);
+    assert_eq!(mesh.led(0, 1), vec![]);
+    assert!(!mesh.hubs[0].confirm(channel(1), mesh.now));
+    mesh.restamp(0);
+    assert_eq!(mesh.led(0, 1).len(), 1);
+}
+
+#[test]
 fn after_a_pause_of_the_whole_node_nothing_old_is_claimed() {
     let mut mesh = led_pair();
     (0..10).for_each(|_| mesh.pass());
