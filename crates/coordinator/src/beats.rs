@@ -12,7 +12,9 @@ use std::{
 
 use tetrarch_replica::{
     Moment,
-    beat::{BeatEffects, BeatHub, BeatSettings, BeatWay, LocalChannel, OwnFacts},
+    beat::{
+        BeatEffects, BeatHub, BeatSettings, BeatWay, ChannelFact, LocalChannel, OwnFacts, Repeat,
+    },
 };
 use tetrarch_wire::{Boot, ChannelUid, Frame, frame::NodeBeat};
 use tokio::sync::{Notify, watch};
@@ -177,19 +179,27 @@ impl BeatHandle {
             };
             self.shared.facts.note_disk(peer.peer, disk);
         }
-        if effects.channels.is_empty() {
-            return;
+        if !effects.channels.is_empty() || !effects.repeats.is_empty() {
+            self.tell_channels(effects.channels, &effects.repeats);
         }
+    }
+
+    fn tell_channels(&self, channels: Vec<ChannelFact>, repeats: &[Repeat]) {
         let workers = &self.shared.workers;
-        let mut facts: Vec<Vec<_>> = workers.all().iter().map(|_| Vec::new()).collect();
-        for fact in effects.channels {
-            let (channel, input) = fact.into_input();
-            facts[workers.index_of(channel)].push((channel, input));
+        let mut facts: Vec<Vec<ChannelFact>> = workers.all().iter().map(|_| Vec::new()).collect();
+        for fact in channels {
+            facts[workers.index_of(fact.channel())].push(fact);
         }
         for (worker, facts) in workers.all().iter().zip(facts) {
+            let repeats = repeats.to_vec();
             // A worker that has no room for a beat is as good as one that did not hear it.
-            if !facts.is_empty() && worker.commands.try_send(Command::Facts(facts)).is_err() {
-                tracing::warn!("a worker has no room for the facts of a beat");
+            if worker
+                .commands
+                .try_send(Command::Beat { facts, repeats })
+                .is_err()
+            {
+                tracing::warn!("a worker has no room for what a beat says");
+                self.hub().facts_lost();
             }
         }
     }

@@ -42,12 +42,15 @@ impl Replica {
 
     /// Answers the reads that a majority has confirmed.
     pub(crate) fn release_reads(&mut self, ctx: &mut Context<'_>) {
+        if !self.awaits_acknowledgement() {
+            return;
+        }
         let majority = self.config().majority();
         let (commit, now, votes) = (self.commit, ctx.now.mono, self.is_voter());
         let Some(leadership) = &mut self.leadership else {
             return;
         };
-        if leadership.reads.is_empty() || commit < leadership.start {
+        if commit < leadership.start {
             return;
         }
         let followers = leadership.followers.values();

@@ -119,6 +119,20 @@ impl Bench {
         effects
     }
 
+    /// Gives the replica what beats have said again.
+    pub(crate) fn step_repeated(&mut self, inputs: Vec<Input>) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        self.replica.step_repeated(
+            inputs,
+            &mut Context {
+                now: now(self.now_ms),
+                chance: &mut NoChance,
+                effects: &mut effects,
+            },
+        );
+        effects
+    }
+
     /// Lets time pass, and the replica notice it.
     pub(crate) fn wait(&mut self, ms: u64) -> Vec<Effect> {
         self.now_ms += ms;

@@ -82,6 +82,14 @@ impl Replica {
         (self.role.get(), self.epoch_seen(), self.known_leader())
     }
 
+    /// Whether a read waits until a majority has acknowledged a beat.
+    #[must_use]
+    pub fn awaits_acknowledgement(&self) -> bool {
+        self.leadership
+            .as_deref()
+            .is_some_and(|leadership| !leadership.reads.is_empty())
+    }
+
     /// A leader's commit is worth something from the first batch of its own epoch on.
     fn is_current(&self) -> bool {
         match &self.leadership {

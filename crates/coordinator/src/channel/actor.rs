@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tetrarch_replica::{
     Moment, Replica, View,
-    beat::{LocalChannel, PeerReplica},
+    beat::{LocalChannel, PeerReplica, Told},
 };
 use tetrarch_wire::{NodeId, Seq, Voter, VoterId};
 
@@ -26,6 +26,8 @@ pub(super) struct Actor {
     lags: BTreeMap<VoterId, ReplicaTelemetry>,
     /// What the beats were told last.
     stamped: Option<LocalChannel>,
+    /// What beats have told the replica.
+    pub(super) told: Told,
     /// What everybody was shown last.
     shown: Option<View>,
     /// Reads that wait for the next commit.
@@ -69,6 +71,7 @@ impl Actor {
             peers,
             lags,
             stamped: None,
+            told: Told::default(),
             shown: None,
             readers: Vec::new(),
             armed: None,

@@ -48,7 +48,10 @@ impl Worker {
                 Effect::Committed { .. } => {}
                 Effect::Trim { upto } => self.trim(channel, upto),
                 Effect::Deleted => self.context.writes.order(channel, WriteOp::Delete),
-                Effect::BeatNow => self.context.beats.beat_now(channel),
+                Effect::BeatNow => {
+                    self.awaiting_acks.insert(channel);
+                    self.context.beats.beat_now(channel);
+                }
                 Effect::Halted(reason) => self.halted(channel, &reason),
             }
         }

@@ -3,7 +3,10 @@
 
 use std::sync::Arc;
 
-use tetrarch_replica::{AdminOutcome, Input, LogReadFailure, ReadTicket, Recovered};
+use tetrarch_replica::{
+    AdminOutcome, LogReadFailure, ReadTicket, Recovered,
+    beat::{ChannelFact, Repeat},
+};
 use tetrarch_wire::{
     Batch, BatchHeader, ChannelUid, Epoch, LogPosition, NodeId, ProducerEpoch, ProducerId,
     ProducerSeq, Seq, VoterId,
@@ -53,7 +56,12 @@ pub(crate) enum Command {
     /// A peer is not connected any more.
     PeerLost(VoterId),
     /// What a beat or its acknowledgement says about channels.
-    Facts(Vec<(ChannelUid, Input)>),
+    Beat {
+        /// What is new, or may be.
+        facts: Vec<ChannelFact>,
+        /// What is said again of many channels.
+        repeats: Vec<Repeat>,
+    },
     /// The leader of a channel is to hand over.
     Transfer {
         channel: ChannelUid,

@@ -6,13 +6,14 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BinaryHeap},
+    collections::{BTreeSet, BinaryHeap, HashMap},
     sync::Arc,
     time::Duration,
 };
 
 use tetrarch_replica::{
     Context, Effect, Input, Moment, ProduceRequest, Proposal, Replica, Settings,
+    beat::{ChannelFact, Repeat, Repeats},
 };
 use tetrarch_wire::{
     ChannelUid, ProducerEpoch, ProducerId, ProducerSeq, VoterId,
@@ -40,6 +41,8 @@ use crate::{
 const TURN: usize = 256;
 /// How many frames of pushed batches are taken in one turn.
 const DATA_TURN: usize = 16;
+/// Timers that go off within this part of a heartbeat are looked at together.
+const LOOK_AHEAD: u32 = 4;
 /// How long a client waits before it asks again for a channel that is not known here.
 const UNKNOWN_CHANNEL_RETRY_MS: u32 = 50;
 
@@ -68,10 +71,14 @@ pub(crate) struct Worker {
     pub(super) index: usize,
     pub(super) context: WorkerContext,
     inbox: Inbox,
-    pub(super) actors: BTreeMap<ChannelUid, Actor>,
+    pub(super) actors: HashMap<ChannelUid, Actor>,
     pub(super) tickets: Tickets,
     timers: BinaryHeap<Reverse<(Moment, ChannelUid)>>,
     touched: Vec<ChannelUid>,
+    /// What peers have repeated of many channels.
+    repeats: Repeats,
+    /// Channels with a read that waits until a majority has confirmed their leader.
+    pub(super) awaiting_acks: BTreeSet<ChannelUid>,
     jitter: Jitter,
     pub(super) reads: mpsc::UnboundedSender<LogReadDone>,
 }
@@ -89,10 +96,12 @@ impl Worker {
             index,
             context,
             inbox,
-            actors: BTreeMap::new(),
+            actors: HashMap::new(),
             tickets: Tickets::default(),
             timers: BinaryHeap::new(),
             touched: Vec::new(),
+            repeats: Repeats::default(),
+            awaiting_acks: BTreeSet::new(),
             jitter: Jitter::new(),
         }
     }
@@ -157,31 +166,36 @@ impl Worker {
 
     /// Gives one input to a channel and carries out what comes of it.
     pub(super) fn step(&mut self, channel: ChannelUid, input: Input) {
-        if let Some((effects, _)) = self.advance(channel, input) {
+        if let Some((effects, _)) = self.advance(channel, Some(input)) {
             self.touch(channel);
             self.carry_out(channel, effects);
         }
     }
 
-    /// Gives a channel what a beat says. Most beats say nothing new; then there is nothing to carry
-    /// out and to settle, and only a deadline has moved.
-    fn hear(&mut self, channel: ChannelUid, input: Input) {
+    /// Gives a channel what a beat says, or only what beats have repeated since it was looked at.
+    /// Most of it is nothing new; then there is nothing to carry out and to settle, and the channel's
+    /// timer is for the caller to set.
+    fn hear(&mut self, channel: ChannelUid, fact: Option<ChannelFact>) {
+        if let (Some(actor), Some(fact)) = (self.actors.get_mut(&channel), &fact) {
+            actor.told.note(fact);
+        }
+        let input = fact.map(|fact| fact.into_input().1);
         let Some((effects, has_news)) = self.advance(channel, input) else {
             return;
         };
         if has_news || !effects.is_empty() {
             self.touch(channel);
             self.carry_out(channel, effects);
-            return;
         }
-        let actor = self.actors.get(&channel);
-        let deadline = actor.and_then(|actor| actor.replica.next_deadline());
-        self.arm(channel, deadline);
     }
 
-    /// Steps a channel that is here, and tells the beats what is new; gives the effects, and whether
-    /// there was news.
-    fn advance(&mut self, channel: ChannelUid, input: Input) -> Option<(Vec<Effect>, bool)> {
+    /// Steps a channel that is here with what beats have repeated and then with `input`, and tells
+    /// the beats what is new; gives the effects, and whether there was news.
+    fn advance(
+        &mut self,
+        channel: ChannelUid,
+        input: Option<Input>,
+    ) -> Option<(Vec<Effect>, bool)> {
         let actor = self.actors.get_mut(&channel)?;
         let mut effects: Vec<Effect> = Vec::new();
         let mut context = Context {
@@ -189,7 +203,12 @@ impl Worker {
             chance: &mut self.jitter,
             effects: &mut effects,
         };
-        actor.replica.step(input, &mut context);
+        let (_, epoch_seen, _) = actor.replica.standing();
+        let repeated = actor.told.due(&self.repeats, epoch_seen);
+        actor.replica.step_repeated(repeated, &mut context);
+        if let Some(input) = input {
+            actor.replica.step(input, &mut context);
+        }
         // Before anything leaves: see `BeatHub::stamp`.
         let news = actor.news_for_beats();
         if let Some(news) = &news {
@@ -224,23 +243,22 @@ impl Worker {
             actor.touched = false;
             actor.publish();
             actor.serve_readers(&self.context.reads);
-            let deadline = actor.replica.next_deadline();
-            self.arm(channel, deadline);
+            self.arm(channel);
         }
         // Settling touches nothing but what it settles.
         self.touched.clear();
     }
 
     /// Sets the channel's timer, unless one that is set goes off in time. Deadlines move on with each
-    /// beat; a timer that goes off too early only looks and is set again.
-    fn arm(&mut self, channel: ChannelUid, deadline: Option<Moment>) {
-        let (Some(actor), Some(deadline)) = (self.actors.get_mut(&channel), deadline) else {
-            return;
-        };
+    /// beat; a timer that goes off too early only looks and is set again. Gives the deadline.
+    fn arm(&mut self, channel: ChannelUid) -> Option<Moment> {
+        let actor = self.actors.get_mut(&channel)?;
+        let deadline = actor.replica.next_deadline()?;
         if actor.armed.is_none_or(|armed| deadline < armed) {
             actor.armed = Some(deadline);
             self.timers.push(Reverse((deadline, channel)));
         }
+        Some(deadline)
     }
 
     fn next_wake(&mut self) -> Duration {
@@ -257,25 +275,33 @@ impl Worker {
 
     fn tick(&mut self) {
         let now = clock::moment();
+        // A timer that goes off soon is looked at now: if beats have been heard since it was set, as
+        // in most cases, it need not wake anybody again.
+        let soon = now.plus(self.context.heartbeat / LOOK_AHEAD);
+        for channel in self.take_due(soon) {
+            self.hear(channel, None);
+            if self.arm(channel).is_some_and(|deadline| deadline <= now) {
+                self.step(channel, Input::Tick);
+            }
+        }
+    }
+
+    /// The channels whose timers go off until then.
+    fn take_due(&mut self, until: Moment) -> Vec<ChannelUid> {
+        let mut due = Vec::new();
         while let Some(Reverse((deadline, channel))) = self.timers.peek().copied() {
-            if deadline > now {
+            if deadline > until {
                 break;
             }
             self.timers.pop();
-            let due = self
-                .actors
-                .get_mut(&channel)
-                .filter(|actor| actor.armed == Some(deadline));
-            let Some(actor) = due else {
-                continue;
-            };
-            actor.armed = None;
-            match actor.replica.next_deadline() {
-                Some(later) if later > now => self.arm(channel, Some(later)),
-                Some(_) => self.step(channel, Input::Tick),
-                None => {}
+            if let Some(actor) = self.actors.get_mut(&channel)
+                && actor.armed == Some(deadline)
+            {
+                actor.armed = None;
+                due.push(channel);
             }
         }
+        due
     }
 
     fn on_store(&mut self, events: Vec<StoreEvent>) {
@@ -323,11 +349,7 @@ impl Worker {
             Command::PeerLost(peer) => {
                 self.step_each(|actor| actor.is_held_by(peer), || Input::PeerLost { peer });
             }
-            Command::Facts(facts) => {
-                for (channel, input) in facts {
-                    self.hear(channel, input);
-                }
-            }
+            Command::Beat { facts, repeats } => self.on_beat(facts, &repeats),
             Command::Transfer {
                 channel,
                 to,
@@ -350,6 +372,26 @@ impl Worker {
                 self.step(channel, Input::Trimmed { log_start });
             }
             Command::SaveProducers => self.save_producers(),
+        }
+    }
+
+    fn on_beat(&mut self, facts: Vec<ChannelFact>, repeats: &[Repeat]) {
+        for fact in facts {
+            let channel = fact.channel();
+            self.hear(channel, Some(fact));
+            // A leader that withdrew is waited for no longer.
+            self.arm(channel);
+        }
+        for repeat in repeats {
+            self.repeats.note(*repeat);
+        }
+        // Readers wait for an acknowledgement, and not for when the channel is looked at next.
+        for channel in std::mem::take(&mut self.awaiting_acks) {
+            self.hear(channel, None);
+            let actor = self.actors.get(&channel);
+            if actor.is_some_and(|actor| actor.replica.awaits_acknowledgement()) {
+                self.awaiting_acks.insert(channel);
+            }
         }
     }
 

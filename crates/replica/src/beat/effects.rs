@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tetrarch_wire::{ChannelUid, Epoch, Frame, NodeId, Seq, VoterId, frame::DiskLevel};
 
+use super::{Repeat, Roll};
 use crate::{Input, Moment};
 
 /// Which way a frame of this layer takes (protocol §5).
@@ -38,6 +39,8 @@ pub enum ChannelFact {
         epoch: Epoch,
         /// Last committed seq at the leader.
         commit: Seq,
+        /// With which channels it is repeated.
+        roll: Roll,
         /// When the beat was heard.
         at: Moment,
     },
@@ -56,12 +59,24 @@ pub enum ChannelFact {
         voter: VoterId,
         /// The epoch that the beat named.
         epoch: Epoch,
+        /// With which channels it is repeated.
+        roll: Roll,
         /// When that beat was sent.
         sent_at: Moment,
     },
 }
 
 impl ChannelFact {
+    /// The channel.
+    #[must_use]
+    pub const fn channel(&self) -> ChannelUid {
+        match self {
+            Self::LeaderHeard { channel, .. }
+            | Self::LeaderWithdrew { channel, .. }
+            | Self::BeatAcked { channel, .. } => *channel,
+        }
+    }
+
     /// The channel and what its replica is told.
     #[must_use]
     pub const fn into_input(self) -> (ChannelUid, Input) {
@@ -70,6 +85,7 @@ impl ChannelFact {
                 channel,
                 epoch,
                 commit,
+                roll: _,
                 at,
             } => (channel, Input::LeaderHeard { epoch, commit, at }),
             Self::LeaderWithdrew { channel, epoch } => (channel, Input::LeaderWithdrew { epoch }),
@@ -77,6 +93,7 @@ impl ChannelFact {
                 channel,
                 voter,
                 epoch,
+                roll: _,
                 sent_at,
             } => {
                 let input = Input::BeatAcked {
@@ -107,7 +124,7 @@ pub struct PeerFact {
     pub wal_stall_ms: u32,
 }
 
-/// Where the hub puts its effects. The shell empties it after each call or after several; the three
+/// Where the hub puts its effects. The shell empties it after each call or after several; the four
 /// lists do not depend on each other's order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BeatEffects {
@@ -115,6 +132,8 @@ pub struct BeatEffects {
     pub frames: Vec<OutgoingFrame>,
     /// Facts for channels, in this order.
     pub channels: Vec<ChannelFact>,
+    /// What is said again of many channels; after `channels`.
+    pub repeats: Vec<Repeat>,
     /// What is known of peers.
     pub peers: Vec<PeerFact>,
 }
@@ -124,6 +143,7 @@ impl BeatEffects {
     pub fn clear(&mut self) {
         self.frames.clear();
         self.channels.clear();
+        self.repeats.clear();
         self.peers.clear();
     }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use tetrarch_wire::{Boot, ChannelUid, NodeId, ReplicaRole, VoterId};
 
 use super::{
-    BeatEffects, LocalChannel, OwnFacts, PeerFact, follow,
+    BeatEffects, LocalChannel, OwnFacts, PeerFact, Roll, follow,
     local::Stamped,
     peer::{Peer, Speaker},
 };
@@ -55,6 +55,9 @@ pub struct BeatHub {
     stalled: bool,
     /// When unstamped channels were looked for last.
     swept_at: Moment,
+    /// Counts the changes of what channels hear: their highest epochs, and which there are.
+    pub(super) standing: u64,
+    last_roll: Roll,
 }
 
 impl BeatHub {
@@ -71,6 +74,8 @@ impl BeatHub {
             peers: BTreeMap::new(),
             stalled: false,
             swept_at: Moment::default(),
+            standing: 0,
+            last_roll: Roll::NONE,
         }
     }
 
@@ -105,6 +110,10 @@ impl BeatHub {
                 None => peer.led.withdraw(local.channel, local.role, next),
             }
         }
+        let known = self.channels.get(&local.channel);
+        if known.is_none_or(|known| known.local.epoch_seen != local.epoch_seen) {
+            self.standing += 1;
+        }
         let stamped = Stamped {
             local: local.clone(),
             at: now,
@@ -131,6 +140,7 @@ impl BeatHub {
     /// The channel is closed here: it leaves the beats, and peers' rows about it are refused.
     pub fn forget(&mut self, channel: ChannelUid) {
         self.channels.remove(&channel);
+        self.standing += 1;
         for peer in self.peers.values_mut() {
             let next = peer.next_number();
             peer.led.withdraw(channel, ReplicaRole::Idle, next);
@@ -193,6 +203,16 @@ impl BeatHub {
         if let Some(peer) = self.peers.get_mut(&node) {
             peer.disconnect();
         }
+    }
+
+    /// Facts were lost on their way to their channels: everything is said anew.
+    pub fn facts_lost(&mut self) {
+        self.peers.values_mut().for_each(Peer::forget_rolls);
+    }
+
+    pub(super) fn new_roll(&mut self) -> Roll {
+        self.last_roll = self.last_roll.next();
+        self.last_roll
     }
 
     /// An interval has passed: unstamped channels leave the tables, and every peer gets a beat.

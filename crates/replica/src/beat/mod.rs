@@ -6,7 +6,8 @@
 //! disappears, so that a wedged actor looks dead to its followers (I25).
 //!
 //! [`BeatHub`] holds all of it for one node. It is told what channels and peers say, and fills
-//! [`BeatEffects`] with frames to send and facts for the channels.
+//! [`BeatEffects`] with frames to send and facts for the channels. What it says of many channels again
+//! it says once ([`Repeat`]); whoever holds the channels keeps [`Told`] for each.
 
 mod effects;
 mod follow;
@@ -17,12 +18,14 @@ mod local;
 mod paging;
 mod peer;
 mod receive;
+mod repeat;
 #[cfg(test)]
 mod tests;
 
 pub use effects::{BeatEffects, BeatWay, ChannelFact, OutgoingFrame, PeerFact};
 pub use hub::{BeatHub, BeatSettings, MAX_WAL_STALL};
 pub use local::{LocalChannel, OwnFacts, PeerReplica};
+pub use repeat::{Repeat, Repeats, Roll, Told};
 
 use tetrarch_wire::{ChannelUid, Epoch, Link};
 

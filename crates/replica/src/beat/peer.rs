@@ -9,7 +9,7 @@ use tetrarch_wire::{
 };
 
 use super::{
-    BeatEffects, BeatSettings, BeatWay, OwnFacts, PeerFact,
+    BeatEffects, BeatSettings, BeatWay, OwnFacts, PeerFact, Roll,
     heard::{HeardTable, Withdrawn},
     led::LedTable,
     paging,
@@ -60,6 +60,12 @@ pub(super) struct Peer {
     control_underway: Option<u64>,
     table_asked_at: Option<Moment>,
     table_sent_at: Option<Moment>,
+    /// The channels that were heard with the last whole table, and the standing of this node's
+    /// channels that it was heard under.
+    pub(super) heard_roll: Option<(Roll, u64)>,
+    /// The channels of the last acknowledgement, if it counted for the whole table of this
+    /// generation.
+    pub(super) acked_roll: Option<(Roll, u64)>,
 }
 
 impl Peer {
@@ -81,6 +87,8 @@ impl Peer {
             control_underway: None,
             table_asked_at: None,
             table_sent_at: None,
+            heard_roll: None,
+            acked_roll: None,
         }
     }
 
@@ -98,8 +106,15 @@ impl Peer {
         self.control_underway = None;
         self.table_asked_at = None;
         self.table_sent_at = None;
+        self.forget_rolls();
         self.led.reconnected();
         self.heard.reconnected();
+    }
+
+    /// Says everything of every channel anew with the next beat and acknowledgement.
+    pub(super) fn forget_rolls(&mut self) {
+        self.heard_roll = None;
+        self.acked_roll = None;
     }
 
     /// When an urgent beat may go out. `None` if none is wanted.

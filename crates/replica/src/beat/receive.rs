@@ -2,14 +2,14 @@
 //! it comes from the peer's current start over a connection that is up (I23).
 
 use tetrarch_wire::{
-    Frame, NodeId,
+    Frame, NodeId, ReplicaRole,
     frame::{BeatAck, ChannelBeat, NodeBeat, TablePage, TableRequest},
     limits,
 };
 
 use super::{
-    BeatEffects, BeatHub, BeatWay, ChannelFact, PeerFact, follow, heard::Admission,
-    paging::FRAME_OVERHEAD,
+    BeatEffects, BeatHub, BeatWay, ChannelFact, PeerFact, Repeat, Roll, follow, heard::Admission,
+    paging::FRAME_OVERHEAD, peer::Peer,
 };
 use crate::Moment;
 
@@ -43,31 +43,70 @@ impl BeatHub {
         if complete && !whole {
             peer.ask_for_table(self.speaker.settings.interval, now, effects);
         }
-        if !whole {
-            self.hear_rows(from, &beat.rows, now, effects);
-        }
+        self.hear(from, &beat.rows, whole, now, effects);
         if complete {
             self.note_peer(from, beat, now, effects);
-            self.acknowledge(from, (beat, way, whole), now, effects);
+            self.acknowledge(from, (beat, way), now, effects);
         }
     }
 
-    /// The peer leads these channels now.
-    fn hear_rows(
-        &self,
+    /// The peer leads the channels of these rows now, and if its table is `whole` and the list of
+    /// channels that hear it is still the same, all of that list; else all of its table.
+    fn hear(
+        &mut self,
         from: NodeId,
         rows: &[ChannelBeat],
+        whole: bool,
         now: Moment,
         effects: &mut BeatEffects,
     ) {
         let Some(peer) = self.peers.get(&from) else {
             return;
         };
+        let roll = peer.heard_roll;
+        match roll.filter(|(_, standing)| *standing == self.standing) {
+            Some((roll, _)) => {
+                let leader = peer.voter;
+                self.tell_heard(peer, rows.iter(), (roll, now), effects);
+                if whole {
+                    let at = now;
+                    effects.repeats.push(Repeat::Heard { leader, roll, at });
+                }
+            }
+            None if whole => self.hear_table(from, now, effects),
+            None => self.tell_heard(peer, rows.iter(), (Roll::NONE, now), effects),
+        }
+    }
+
+    /// Every channel of the peer's table is heard, and makes a new roll.
+    fn hear_table(&mut self, from: NodeId, now: Moment, effects: &mut BeatEffects) {
+        let (roll, standing) = (self.new_roll(), self.standing);
+        if let Some(peer) = self.peers.get_mut(&from) {
+            peer.heard_roll = Some((roll, standing));
+        }
+        if let Some(peer) = self.peers.get(&from) {
+            self.tell_heard(peer, peer.heard.rows(), (roll, now), effects);
+        }
+    }
+
+    fn tell_heard<'a>(
+        &self,
+        peer: &Peer,
+        rows: impl Iterator<Item = &'a ChannelBeat>,
+        (roll, at): (Roll, Moment),
+        effects: &mut BeatEffects,
+    ) {
         for row in rows {
             let local = self.channels.get(&row.channel);
-            let leads = row.role == tetrarch_wire::ReplicaRole::Leader;
+            let leads = row.role == ReplicaRole::Leader;
             if leads && local.is_some_and(|known| follow::hears(&known.local, row, peer.voter)) {
-                effects.channels.push(heard(row, now));
+                effects.channels.push(ChannelFact::LeaderHeard {
+                    channel: row.channel,
+                    epoch: row.epoch,
+                    commit: row.commit,
+                    roll,
+                    at,
+                });
             }
         }
     }
@@ -89,12 +128,12 @@ impl BeatHub {
         effects.peers.push(fact);
     }
 
-    /// Answers a whole beat: goes through the copy of the peer's table once, tells the channels
-    /// that their leader lives if the copy is `whole`, and names the rows that are refused.
+    /// Answers a whole beat: goes through the copy of the peer's table once and names the rows that
+    /// are refused.
     fn acknowledge(
         &self,
         from: NodeId,
-        (beat, way, whole): (&NodeBeat, BeatWay, bool),
+        (beat, way): (&NodeBeat, BeatWay),
         now: Moment,
         effects: &mut BeatEffects,
     ) {
@@ -107,10 +146,6 @@ impl BeatHub {
             let local = self.channels.get(&row.channel);
             if follow::refuses(local, row, peer.voter, (now, patience)) {
                 refused.push(row.channel);
-            }
-            let hears = |local| follow::hears(local, row, peer.voter);
-            if whole && local.is_some_and(|known| hears(&known.local)) {
-                effects.channels.push(heard(row, now));
             }
         }
         let mut table_generation_seen = peer.heard.generation();
@@ -145,19 +180,38 @@ impl BeatHub {
         peer.led.acknowledged(ack.number);
         peer.confirm_table(ack.table_generation_seen);
         let seen = ack.table_generation_seen.min(sent.generation);
+        let voter = peer.voter;
+        let counts_for_all = ack.refused.is_empty() && seen == peer.led.generation();
+        if let Some((roll, generation)) = peer.acked_roll
+            && counts_for_all
+            && generation == seen
+        {
+            let sent_at = sent.at;
+            effects.repeats.push(Repeat::Acked {
+                voter,
+                roll,
+                sent_at,
+            });
+            return;
+        }
+        let roll = self.new_roll();
+        let Some(peer) = self.peers.get_mut(&from) else {
+            return;
+        };
+        peer.acked_roll = counts_for_all.then_some((roll, seen));
         let mut refused = ack.refused.clone();
         refused.sort_unstable();
         let counts = peer.led.rows().filter(|row| {
             row.generation <= seen && refused.binary_search(&row.beat.channel).is_err()
         });
-        effects
-            .channels
-            .extend(counts.map(|row| ChannelFact::BeatAcked {
-                channel: row.beat.channel,
-                voter: peer.voter,
-                epoch: row.beat.epoch,
-                sent_at: sent.at,
-            }));
+        let facts = counts.map(|row| ChannelFact::BeatAcked {
+            channel: row.beat.channel,
+            voter,
+            epoch: row.beat.epoch,
+            roll,
+            sent_at: sent.at,
+        });
+        effects.channels.extend(facts);
     }
 
     /// A peer asks for the whole table.
@@ -193,20 +247,6 @@ impl BeatHub {
         for (channel, epoch) in withdrawn {
             follow::withdrew(&self.channels, channel, epoch, effects);
         }
-        for row in peer.heard.rows() {
-            let local = self.channels.get(&row.channel);
-            if local.is_some_and(|known| follow::hears(&known.local, row, peer.voter)) {
-                effects.channels.push(heard(row, now));
-            }
-        }
-    }
-}
-
-fn heard(row: &ChannelBeat, at: Moment) -> ChannelFact {
-    ChannelFact::LeaderHeard {
-        channel: row.channel,
-        epoch: row.epoch,
-        commit: row.commit,
-        at,
+        self.hear_table(from, now, effects);
     }
 }

@@ -3,8 +3,8 @@
 use tetrarch_fsm::TransitionSignal;
 use tetrarch_wire::{Epoch, ReplicaRole, VoterId};
 
-use super::leadership::nth_latest;
-use crate::{Context, Moment, Replica};
+use super::{follower::Follower, leadership::nth_latest};
+use crate::{Context, Input, Moment, Replica};
 
 impl Replica {
     /// Steps down if no majority has been heard for an election timeout. Part of every step, and
@@ -37,6 +37,36 @@ impl Replica {
         Some(nth_latest(contacts, others)?.plus(leadership.quorum_timeout))
     }
 
+    /// Takes in what beats have said again since the last step ([`crate::beat::Told::due`]). All of
+    /// the contacts are noted before the time is looked at: each counts for when its beat was sent,
+    /// so a leader that was suspended gains nothing by it, and one that was only not looked at does
+    /// not step down.
+    pub fn step_repeated(&mut self, inputs: Vec<Input>, ctx: &mut Context<'_>) {
+        for input in &inputs {
+            if let Input::BeatAcked {
+                voter,
+                epoch,
+                sent_at,
+            } = input
+            {
+                self.note_contact(*voter, *epoch, (*sent_at).min(ctx.now.mono));
+            }
+        }
+        for input in inputs {
+            self.step(input, ctx);
+        }
+    }
+
+    fn note_contact(&mut self, voter: VoterId, epoch: Epoch, at: Moment) -> Option<&mut Follower> {
+        let leadership = self.leadership.as_mut()?;
+        if leadership.epoch != epoch {
+            return None;
+        }
+        let follower = leadership.followers.get_mut(&voter)?;
+        follower.contact = follower.contact.max(at);
+        Some(follower)
+    }
+
     /// A voter acknowledged a beat of this epoch that was sent at `sent_at`.
     pub(crate) fn on_beat_acked(
         &mut self,
@@ -46,17 +76,10 @@ impl Replica {
         ctx: &mut Context<'_>,
     ) {
         let now = ctx.now.mono;
-        let Some(leadership) = &mut self.leadership else {
-            return;
-        };
-        if leadership.epoch != epoch {
-            return;
-        }
-        let Some(follower) = leadership.followers.get_mut(&voter) else {
-            return;
-        };
         let sent_at = sent_at.min(now);
-        follower.contact = follower.contact.max(sent_at);
+        let Some(follower) = self.note_contact(voter, epoch, sent_at) else {
+            return;
+        };
         follower.beat_acked = follower.beat_acked.max(Some(sent_at));
         if !follower.connected {
             follower.connected = true;

@@ -220,6 +220,26 @@ fn beats_that_are_acknowledged_keep_a_leader_by_when_they_were_sent() {
 }
 
 #[test]
+fn a_leader_that_was_only_not_looked_at_is_kept_by_what_was_repeated() {
+    for (age_ms, signals_expected) in [(100, vec![]), (451, vec![TransitionSignal::QuorumLost])] {
+        let mut bench = Bench::leader(5, Settings::default());
+        let epoch = bench.replica.leader_row().unwrap().epoch;
+        bench.now_ms += 10_000;
+        let sent_at = Moment::from_nanos((bench.now_ms - age_ms) * 1_000_000);
+        let voters = [bench.ids[1], bench.ids[2]];
+        let acked = voters.map(|voter| Input::BeatAcked {
+            voter,
+            epoch,
+            sent_at,
+        });
+        assert_eq!(
+            signals(&bench.step_repeated(acked.into())),
+            signals_expected
+        );
+    }
+}
+
+#[test]
 fn a_higher_epoch_fences_a_leader_and_is_persisted() {
     let mut bench = Bench::leader(3, Settings::default());
     bench.produce(7, 1, 1);

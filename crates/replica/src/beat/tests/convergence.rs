@@ -308,7 +308,8 @@ impl World {
     fn restart(&mut self, at: u8) {
         let boot = &mut self.boots[usize::from(at)];
         *boot += 1;
-        self.mesh.hubs[usize::from(at)] = BeatHub::new(Boot::new(*boot), BeatSettings::default());
+        let boot = Boot::new(*boot);
+        self.mesh.restart(at, boot);
         self.actors.retain(|(by, _), _| *by != at);
         for other in (0..NODES).filter(|other| *other != at) {
             self.reconnect(at, other);
@@ -343,6 +344,7 @@ impl World {
                 voter: acker,
                 epoch,
                 sent_at,
+                roll: _,
             } => {
                 let Frame::BeatAck(ack) = &carried.sent.frame else {
                     panic!("{fact:?} came of {:?}", carried.sent.frame);

@@ -30,8 +30,10 @@ fn busy_mesh(channels: u32) -> Mesh {
 #[test]
 fn idle_channels_cost_no_bytes_whatever_their_number() {
     let mut sizes = Vec::new();
+    let mut given = Vec::new();
     for channels in [3, CHANNELS] {
         let mut mesh = busy_mesh(channels);
+        mesh.given = 0;
         mesh.pass();
         (0..3).for_each(|at| mesh.restamp(at));
         (0..3).for_each(|at| mesh.tick(at));
@@ -41,7 +43,9 @@ fn idle_channels_cost_no_bytes_whatever_their_number() {
         mesh.settle();
         let facts = mesh.take_facts().len();
         assert_eq!(facts, usize::try_from(channels).unwrap() * 4);
+        given.push(mesh.given);
     }
+    assert_eq!(given, [12, 12], "repetitions, and no facts");
     assert!(sizes.iter().all(|bytes| *bytes <= 80), "{sizes:?}");
 }
 

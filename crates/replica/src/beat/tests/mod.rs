@@ -5,7 +5,10 @@ mod cost;
 mod rows;
 mod tables;
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
 use tetrarch_wire::{
     Boot, ChannelUid, Epoch, Frame, NodeId, ReplicaRole, Seq, VoterId,
@@ -13,7 +16,7 @@ use tetrarch_wire::{
 };
 
 use super::*;
-use crate::Moment;
+use crate::{Input, Moment};
 
 const INTERVAL: Duration = Duration::from_millis(150);
 
@@ -78,6 +81,11 @@ struct Mesh {
     now: Moment,
     flight: VecDeque<(u8, OutgoingFrame)>,
     facts: Vec<(u8, ChannelFact)>,
+    /// What the actors of each node keep.
+    repeats: Vec<Repeats>,
+    told: BTreeMap<(u8, ChannelUid), Told>,
+    /// Facts and repetitions that hubs gave out.
+    given: usize,
 }
 
 impl Mesh {
@@ -90,6 +98,9 @@ impl Mesh {
             now: Moment::from_nanos(1_000_000_000),
             flight: VecDeque::new(),
             facts: Vec::new(),
+            repeats: vec![Repeats::default(); usize::from(count)],
+            told: BTreeMap::new(),
+            given: 0,
         };
         for one in 0..count {
             for other in (0..count).filter(|other| *other != one) {
@@ -107,8 +118,42 @@ impl Mesh {
         what(&mut self.hubs[usize::from(at)], &mut effects);
         self.flight
             .extend(effects.frames.into_iter().map(|frame| (at, frame)));
-        self.facts
-            .extend(effects.channels.into_iter().map(|fact| (at, fact)));
+        self.given += effects.channels.len() + effects.repeats.len();
+        for fact in effects.channels {
+            self.told
+                .entry((at, fact.channel()))
+                .or_default()
+                .note(&fact);
+            self.facts.push((at, without_roll(fact)));
+        }
+        for repeat in effects.repeats {
+            self.repeats[usize::from(at)].note(repeat);
+            self.look_at_all(at);
+        }
+    }
+
+    /// Every channel of a node is told what was repeated.
+    fn look_at_all(&mut self, at: u8) {
+        let hub = &self.hubs[usize::from(at)];
+        self.told
+            .retain(|(node, channel), _| *node != at || hub.channels.contains_key(channel));
+        let of_node = self.told.iter_mut().filter(|((node, _), _)| *node == at);
+        for ((_, channel), told) in of_node {
+            let epoch_seen = hub
+                .channels
+                .get(channel)
+                .map_or(Epoch::NONE, |known| known.local.epoch_seen);
+            let due = told.due(&self.repeats[usize::from(at)], epoch_seen);
+            let facts = due.into_iter().map(|input| (at, fact_of(*channel, &input)));
+            self.facts.extend(facts);
+        }
+    }
+
+    /// The node ends, and begins again with nothing.
+    fn restart(&mut self, at: u8, boot: Boot) {
+        self.hubs[usize::from(at)] = BeatHub::new(boot, BeatSettings::default());
+        self.repeats[usize::from(at)] = Repeats::default();
+        self.told.retain(|(node, _), _| *node != at);
     }
 
     fn stamp(&mut self, at: u8, local: &LocalChannel) {
@@ -214,4 +259,39 @@ fn acks(mesh: &Mesh) -> Vec<&BeatAck> {
 
 fn encoded_len(frame: &Frame) -> usize {
     frame.to_bytes().unwrap().len()
+}
+
+fn without_roll(mut fact: ChannelFact) -> ChannelFact {
+    match &mut fact {
+        ChannelFact::LeaderHeard { roll, .. } | ChannelFact::BeatAcked { roll, .. } => {
+            *roll = Roll::NONE;
+        }
+        ChannelFact::LeaderWithdrew { .. } => {}
+    }
+    fact
+}
+
+/// The fact that an input stands for.
+fn fact_of(channel: ChannelUid, input: &Input) -> ChannelFact {
+    match *input {
+        Input::LeaderHeard { epoch, commit, at } => ChannelFact::LeaderHeard {
+            channel,
+            epoch,
+            commit,
+            roll: Roll::NONE,
+            at,
+        },
+        Input::BeatAcked {
+            voter,
+            epoch,
+            sent_at,
+        } => ChannelFact::BeatAcked {
+            channel,
+            voter,
+            epoch,
+            roll: Roll::NONE,
+            sent_at,
+        },
+        ref other => panic!("nothing else is repeated: {other:?}"),
+    }
 }

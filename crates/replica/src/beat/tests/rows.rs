@@ -37,12 +37,14 @@ fn a_beat_tells_the_follower_of_its_leader_and_its_answer_the_leader_of_its_foll
     let at = mesh.now;
     let heard = ChannelFact::LeaderHeard {
         channel: channel(1),
+        roll: Roll::NONE,
         epoch,
         commit: Seq::new(10),
         at,
     };
     let acked = ChannelFact::BeatAcked {
         channel: channel(1),
+        roll: Roll::NONE,
         voter: voter(1),
         epoch,
         sent_at: at,
@@ -343,6 +345,7 @@ fn a_new_epoch_counts_only_with_an_answer_to_a_beat_that_names_it() {
     mesh.round();
     let expected = ChannelFact::BeatAcked {
         channel: channel(1),
+        roll: Roll::NONE,
         voter: voter(1),
         epoch: Epoch::new(6, voter(0)),
         sent_at: mesh.now,
