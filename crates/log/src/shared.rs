@@ -27,8 +27,9 @@ pub(crate) struct Shared<D: Disk> {
     pub(crate) files: FileCache<D::File>,
     pub(crate) page_cache: PageCache<D::File>,
     channels: RwLock<BTreeMap<ChannelUid, Arc<Channel>>>,
-    /// Channels whose checkpoint lacks records, by the first one.
-    dirty: Mutex<BTreeMap<Lsn, Arc<Channel>>>,
+    /// Channels whose checkpoint lacks records, by the first one or a number shortly before it,
+    /// which may be that of a record of another channel.
+    dirty: Mutex<BTreeMap<(Lsn, ChannelUid), Arc<Channel>>>,
     /// Channels that wait for a trim or their end.
     urgent: Mutex<Vec<Arc<Channel>>>,
     pending_bytes: AtomicU64,
@@ -95,26 +96,27 @@ impl<D: Disk> Shared<D> {
 
     /// A record changed the channel.
     pub(crate) fn mark_dirty(&self, since: Lsn, channel: &Arc<Channel>) {
-        lock(&self.dirty).insert(since, Arc::clone(channel));
+        lock(&self.dirty).insert((since, channel.uid), Arc::clone(channel));
     }
 
     /// The channel's checkpoint lacks nothing before `now` any more.
-    pub(crate) fn mark_clean(&self, since: Lsn, now: Option<Lsn>) {
+    pub(crate) fn mark_clean(&self, uid: ChannelUid, since: Lsn, now: Option<Lsn>) {
         let mut dirty = lock(&self.dirty);
-        if let (Some(channel), Some(now)) = (dirty.remove(&since), now) {
-            dirty.insert(now, channel);
+        if let (Some(channel), Some(now)) = (dirty.remove(&(since, uid)), now) {
+            dirty.insert((now, uid), channel);
         }
     }
 
     /// The first record that some channel's checkpoint lacks.
     pub(crate) fn oldest_dirty(&self) -> Option<Lsn> {
-        lock(&self.dirty).keys().next().copied()
+        lock(&self.dirty).keys().next().map(|(since, _)| *since)
     }
 
     /// Channels whose checkpoint lacks a record up to `upto`, the longest waiting first.
     pub(crate) fn dirty_upto(&self, upto: Lsn) -> Vec<Arc<Channel>> {
         lock(&self.dirty)
-            .range(..=upto)
+            .iter()
+            .take_while(|((since, _), _)| *since <= upto)
             .map(|(_, channel)| Arc::clone(channel))
             .collect()
     }

@@ -88,16 +88,10 @@ impl ChannelState {
         slot::read(disk, &layout.state(channel), channel.as_bytes())
     }
 
-    /// Reads the newest copy with its generation; `None` if neither can be read.
-    pub(crate) fn load<D: Disk>(
-        disk: &D,
-        layout: &Layout,
-        channel: ChannelUid,
-    ) -> Result<Option<(u64, Self)>, DiskError> {
-        let copies = Self::copies(disk, layout, channel)?;
-        Ok(slot::newest(copies).and_then(|(generation, value)| {
-            let state = postcard::from_bytes(&value).ok()?;
-            Some((generation, state))
-        }))
+    /// The newest of the copies with its generation; `None` if neither can be read.
+    pub(crate) fn newest(copies: &[Copy; 2]) -> Option<(u64, Self)> {
+        let (generation, value) = slot::newest(copies)?;
+        let state = postcard::from_bytes(&value).ok()?;
+        Some((generation, state))
     }
 }

@@ -150,6 +150,13 @@ impl View {
         }
     }
 
+    /// What a trim may remove from the segments now: beyond a truncation that they have not
+    /// followed yet they hold another log than the one that the trim speaks of.
+    pub(crate) fn trimmable_upto(&self) -> Seq {
+        self.cut
+            .map_or(self.trim_upto, |cut| self.trim_upto.min(cut.at.seq))
+    }
+
     /// Takes out what the files lack.
     pub(crate) fn take_work(&mut self) -> Work {
         Work {

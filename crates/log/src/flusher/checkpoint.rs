@@ -55,43 +55,62 @@ impl<D: Disk> Flusher<D> {
         }
         self.sync_segments(&works)?;
         self.sync_names(&works)?;
-        let candidates: Vec<Candidate> = works.into_iter().map(Candidate::new).collect();
+        self.sync_seconds(&works)?;
+        let candidates: Vec<Candidate> = works.iter().map(Candidate::new).collect();
         self.keep_copies(&candidates, 0)?;
         self.keep_copies(&candidates, 1)?;
         progress.checkpointed += candidates.len();
         for candidate in candidates {
-            let Candidate {
-                channel,
-                lsn,
-                generation,
-                state,
-            } = candidate;
-            let mut files = channel.files();
-            files.kept(generation, state);
+            let mut files = candidate.channel.files();
+            files.kept(candidate.state);
             self.new_directories |= files.take_new_directory();
-            let trimmed = files.trim(&self.shared, &channel);
             drop(files);
-            self.checkpointed.push((channel, lsn));
-            self.synced(trimmed)?;
+            self.checkpointed.push((candidate.channel, candidate.lsn));
         }
         Ok(())
     }
 
     /// Checkpoints count once the names of new channels are durable too; one sync does for all.
+    /// Only then is trimmed what had to wait for them.
     pub(crate) fn retire(&mut self) -> Result<(), LogError> {
+        self.sync_directories()?;
+        let checkpointed = std::mem::take(&mut self.checkpointed);
+        for (channel, lsn) in &checkpointed {
+            let mut view = channel.view();
+            let Some(since) = view.dirty_since else {
+                continue;
+            };
+            let now = (view.last_lsn > *lsn).then(|| lsn.next());
+            view.dirty_since = now;
+            self.shared.mark_clean(channel.uid, since, now);
+        }
+        self.trim(checkpointed.into_iter().map(|(channel, _)| channel))
+    }
+
+    pub(super) fn sync_directories(&mut self) -> Result<(), LogError> {
         if self.new_directories {
             let dir = self.shared.layout.channels_dir();
             self.synced(self.shared.disk.sync_dir(&dir))?;
             self.new_directories = false;
         }
-        for (channel, lsn) in std::mem::take(&mut self.checkpointed) {
-            let mut view = channel.view();
-            let Some(since) = view.dirty_since else {
+        Ok(())
+    }
+
+    /// Trims these channels; those that the disk does not let be trimmed now wait for it.
+    pub(super) fn trim(
+        &self,
+        mut channels: impl Iterator<Item = Arc<Channel>>,
+    ) -> Result<(), LogError> {
+        while let Some(channel) = channels.next() {
+            if channel.view().deleted {
                 continue;
-            };
-            let now = (view.last_lsn > lsn).then(|| lsn.next());
-            view.dirty_since = now;
-            self.shared.mark_clean(since, now);
+            }
+            let trimmed = channel.files().trim(&self.shared, &channel);
+            if let Err(error) = self.synced(trimmed) {
+                self.shared.hurry(&channel);
+                channels.for_each(|channel| self.shared.hurry(&channel));
+                return Err(error);
+            }
         }
         Ok(())
     }
@@ -149,6 +168,23 @@ impl<D: Disk> Flusher<D> {
         Ok(())
     }
 
+    fn sync_seconds(&self, works: &[(Arc<Channel>, Work)]) -> Result<(), LogError> {
+        let mut files = Vec::new();
+        for (channel, _) in works {
+            let written = channel.files().write_second(&self.shared, channel);
+            files.extend(
+                written
+                    .map_err(|error| self.shared.poison_if_fatal(error))?
+                    .map(Arc::new),
+            );
+        }
+        self.synced(self.shared.disk.sync_files(&files))?;
+        for (channel, _) in works {
+            channel.files().mark_second_synced();
+        }
+        Ok(())
+    }
+
     fn keep_copies(&self, candidates: &[Candidate], copy: usize) -> Result<(), LogError> {
         let (disk, layout) = (&*self.shared.disk, &self.shared.layout);
         let mut files = Vec::new();
@@ -169,11 +205,11 @@ impl<D: Disk> Flusher<D> {
 }
 
 impl Candidate {
-    fn new((channel, work): (Arc<Channel>, Work)) -> Self {
-        let (generation, state) = channel.files().state(&channel, &work);
+    fn new((channel, work): &(Arc<Channel>, Work)) -> Self {
+        let (generation, state) = channel.files().state(channel, work);
         Self {
             lsn: work.lsn,
-            channel,
+            channel: Arc::clone(channel),
             generation,
             state,
         }

@@ -49,6 +49,9 @@ pub(crate) struct ChannelFiles {
     unsynced_bytes: u64,
     /// The last checkpoint.
     kept: Option<ChannelState>,
+    /// The second copy of the last checkpoint was synced by this process. Before it is, the first
+    /// one must not be touched.
+    second_is_synced: bool,
     /// Names in the channel's directory are not durable yet.
     new_names: bool,
     /// The name of the channel's directory is not durable yet.
@@ -64,18 +67,22 @@ impl ChannelFiles {
             written: origin,
             unsynced_bytes: 0,
             kept: None,
+            second_is_synced: true,
             new_names: false,
             new_directory: false,
         }
     }
 
-    /// Of a channel that was checkpointed.
+    /// Of a channel that was checkpointed. The process that did it may have died before its last
+    /// syncs.
     pub(crate) fn recovered(generation: u64, state: ChannelState) -> Self {
         Self {
             exists: true,
             generation,
             written: state.tail(),
             kept: Some(state),
+            second_is_synced: false,
+            new_names: true,
             ..Self::new(LogPosition::origin(Link::from_bytes([0; 16])))
         }
     }
@@ -90,6 +97,12 @@ impl ChannelFiles {
 
     pub(crate) fn mark_synced(&mut self) {
         self.unsynced_bytes = 0;
+    }
+
+    /// Whether the channel's files are all there; the name of their directory may not be durable
+    /// before [`super::Flusher::retire`].
+    pub(super) fn is_checkpointed(&self) -> bool {
+        self.kept.is_some() && !self.new_directory
     }
 
     pub(crate) fn take_new_directory(&mut self) -> bool {
@@ -124,18 +137,39 @@ impl ChannelFiles {
         Ok(self.append(shared, channel, &work.batches[held..])?)
     }
 
-    /// The checkpoint that the work leads to, with its generation. The segments are synced.
-    pub(super) fn state(&self, channel: &Channel, work: &Work) -> (u64, ChannelState) {
+    /// The checkpoint that the work leads to, with its generation, which is used up. The segments
+    /// are synced.
+    pub(super) fn state(&mut self, channel: &Channel, work: &Work) -> (u64, ChannelState) {
         let view = channel.view();
         let mut state = state_of(channel, work, work.lsn, view.log_start, &view.segments);
         state.halted.clone_from(&view.halted);
-        (self.generation + 1, state)
+        drop(view);
+        self.generation += 1;
+        (self.generation, state)
     }
 
     /// Both copies of the checkpoint are durable.
-    pub(super) fn kept(&mut self, generation: u64, state: ChannelState) {
-        self.generation = generation;
+    pub(super) fn kept(&mut self, state: ChannelState) {
         self.kept = Some(state);
+    }
+
+    /// Writes the second copy of the last checkpoint once more, if nobody knows whether it is
+    /// durable. It must be synced before the first one is touched.
+    pub(super) fn write_second<D: Disk>(
+        &self,
+        shared: &Shared<D>,
+        channel: &Channel,
+    ) -> Result<Option<D::File>, DiskError> {
+        let Some(kept) = self.kept.as_ref().filter(|_| !self.second_is_synced) else {
+            return Ok(None);
+        };
+        let (disk, layout) = (&*shared.disk, &shared.layout);
+        kept.write_copy(disk, layout, channel.uid, self.generation, 1)
+            .map(Some)
+    }
+
+    pub(super) fn mark_second_synced(&mut self) {
+        self.second_is_synced = true;
     }
 
     /// Whether names in the channel's directory must be made durable before a checkpoint speaks
@@ -155,8 +189,13 @@ impl ChannelFiles {
         shared: &Shared<D>,
         channel: &Channel,
     ) -> Result<(), DiskError> {
-        let upto = channel.view().trim_upto;
-        let Some(mut state) = self.kept.clone() else {
+        let (upto, trim_upto) = {
+            let view = channel.view();
+            (view.trimmable_upto(), view.trim_upto)
+        };
+        // What was trimmed stays trimmed, so the checkpoint that says so must not get lost with
+        // its directory.
+        let Some(mut state) = self.kept.clone().filter(|_| !self.new_directory) else {
             return Ok(());
         };
         let trimmed = trimmable(&state.segments, upto);
@@ -166,7 +205,7 @@ impl ChannelFiles {
         let log_start = state.segments[last].end;
         state.segments.drain(..trimmed);
         state.log_start = log_start;
-        state.trim_upto = state.trim_upto.max(upto);
+        state.trim_upto = state.trim_upto.max(trim_upto);
         prune_epochs(&mut state.epochs, log_start.seq);
         self.save(shared, channel, state)?;
         let mut view = channel.view();
@@ -189,7 +228,13 @@ impl ChannelFiles {
         shared.files.close_below(&dir);
         if shared.disk.exists(&dir)? {
             let target = shared.layout.deleted_channel(channel.uid, lsn);
-            shared.disk.rename(&dir, &target)?;
+            if shared.disk.exists(&target)? {
+                // It was moved before the last stop; a start that had to make room for the rest of
+                // the WAL has made a part of it once more.
+                shared.disk.remove_tree(&dir)?;
+            } else {
+                shared.disk.rename(&dir, &target)?;
+            }
         }
         // The new name first: until the old one is gone, the next start deletes once more.
         shared.disk.sync_dir(&shared.layout.deleted_dir())?;
@@ -230,6 +275,10 @@ impl ChannelFiles {
             shared.disk.sync_dir(&dir)?;
             self.new_names = false;
         }
+        if let Some(second) = self.write_second(shared, channel)? {
+            second.sync_data()?;
+        }
+        self.second_is_synced = true;
         self.generation += 1;
         state.save(&*shared.disk, &shared.layout, channel.uid, self.generation)?;
         self.kept = Some(state);

@@ -150,21 +150,21 @@ impl<D: Disk> Flusher<D> {
 
     /// Trims what waits for it and removes what was deleted.
     fn serve_urgent(&mut self, progress: &mut FlushProgress) -> Result<(), LogError> {
-        let mut waiting = self.shared.take_urgent().into_iter();
-        while let Some(channel) = waiting.next() {
-            let served = if channel.view().deleted {
-                self.checkpoint(std::slice::from_ref(&channel), progress)
-            } else {
-                let trimmed = channel.files().trim(&self.shared, &channel);
-                self.synced(trimmed)
-            };
-            if served.is_err() {
-                self.shared.hurry(&channel);
-                waiting.for_each(|channel| self.shared.hurry(&channel));
-                return served;
-            }
+        self.sync_directories()?;
+        let (deleted, trimmed): (Vec<_>, Vec<_>) = self
+            .shared
+            .take_urgent()
+            .into_iter()
+            .partition(|channel| channel.view().deleted);
+        let served = self
+            .trim(trimmed.into_iter())
+            .and_then(|()| self.checkpoint(&deleted, progress));
+        if served.is_err() {
+            deleted
+                .iter()
+                .for_each(|channel| self.shared.hurry(channel));
         }
-        Ok(())
+        served
     }
 
     /// Gives memory back: writes to segments until only half of what triggers it is left.

@@ -47,12 +47,12 @@ impl<D: Disk> Flusher<D> {
             .shared
             .channel(channel)
             .ok_or(LogError::UnknownChannel { channel })?;
-        let dir = self.shared.layout.channel_dir(channel);
-        if !self.shared.disk.exists(&dir)? {
+        // A snapshot is as durable as the name of the directory that it is in.
+        if !found.files().is_checkpointed() {
             let mut progress = FlushProgress::default();
             self.checkpoint(&[found], &mut progress)?;
-            self.retire()?;
         }
+        self.retire()?;
         let saved = save(&*self.shared.disk, &self.shared.layout, channel, seq, bytes);
         saved.map_err(|error| self.shared.poison_if_fatal(error))
     }

@@ -68,12 +68,17 @@ impl<D: Disk> Flusher<D> {
         }
     }
 
+    /// If its number cannot be noted, the file is not used and the next one gets its number: a file
+    /// that is skipped would look like one that has lost its groups.
     pub(crate) fn add_ready(&mut self, incarnation: u64, file: D::File) -> Result<(), LogError> {
         let len = file
             .len()
             .map_err(|error| self.shared.poison_if_fatal(error))?;
-        self.meta.meta.wal_last = incarnation;
-        self.save_meta()?;
+        let before = std::mem::replace(&mut self.meta.meta.wal_last, incarnation);
+        if let Err(error) = self.save_meta() {
+            self.meta.meta.wal_last = before;
+            return Err(error);
+        }
         self.shared.wal.add_ready(WalFile {
             incarnation,
             file,

@@ -14,6 +14,7 @@ use crate::flusher::ChannelFiles;
 use crate::segment::Segment;
 use crate::shared::Shared;
 use crate::store::layout::{UNFINISHED, segment_base};
+use crate::store::slot::Copy;
 
 /// Loads every channel that has a directory. Those whose state cannot be read are returned.
 pub(super) fn load<D: Disk>(shared: &Arc<Shared<D>>) -> Result<Lost, DiskError> {
@@ -22,8 +23,10 @@ pub(super) fn load<D: Disk>(shared: &Arc<Shared<D>>) -> Result<Lost, DiskError> 
         let Some(uid) = name.to_str().and_then(ChannelUid::parse) else {
             continue;
         };
-        match ChannelState::load(&*shared.disk, &shared.layout, uid)? {
+        let copies = ChannelState::copies(&*shared.disk, &shared.layout, uid)?;
+        match ChannelState::newest(&copies) {
             Some((generation, state)) => {
+                repair_copies(shared, uid, &copies, generation, &state)?;
                 let channel = restore(shared, uid, generation, state)?;
                 shared.add_channel(Arc::new(channel));
             }
@@ -34,6 +37,29 @@ pub(super) fn load<D: Disk>(shared: &Arc<Shared<D>>) -> Result<Lost, DiskError> 
         }
     }
     Ok(lost)
+}
+
+/// A stop between the two copies leaves a newer and an older one, and from here on only what the
+/// newer one lacks is kept in the WAL. So both become the newer one, and that one is written first:
+/// if it was in the page cache only, the older one is what holds until it is durable.
+fn repair_copies<D: Disk>(
+    shared: &Shared<D>,
+    uid: ChannelUid,
+    copies: &[Copy; 2],
+    generation: u64,
+    state: &ChannelState,
+) -> Result<(), DiskError> {
+    let [is_newest, other] = copies.each_ref().map(|copy| copy.is_of(generation));
+    if is_newest && other {
+        return Ok(());
+    }
+    let newest = usize::from(!is_newest);
+    for copy in [newest, 1 - newest] {
+        state
+            .write_copy(&*shared.disk, &shared.layout, uid, generation, copy)?
+            .sync_data()?;
+    }
+    Ok(())
 }
 
 fn restore<D: Disk>(

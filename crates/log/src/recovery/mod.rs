@@ -9,7 +9,7 @@
 mod channels;
 pub(crate) mod judge;
 mod replay;
-mod salvage;
+pub(crate) mod salvage;
 mod wal_files;
 
 use std::collections::BTreeMap;
@@ -35,11 +35,13 @@ pub(crate) fn recover<D: Disk>(
     flusher: &mut Flusher<D>,
     wal_file_bytes: u64,
 ) -> Result<(Writer<D>, Lost), LogError> {
+    sync_names(shared)?;
     let mut lost = channels::load(shared)?;
     let meta = flusher.meta_mut().meta.clone();
     let seed = WalSeed::of(meta.identity.store);
     let mut inventory = Inventory::take(shared, &meta, seed, wal_file_bytes)?;
     let missing = inventory.missing();
+    flusher.meta_mut().meta.wal_last = meta.wal_last.max(inventory.newest());
     let steps = judge::judge(inventory.scanned());
     let current = inventory.first_file(flusher)?;
     let first_new = current.incarnation;
@@ -58,4 +60,19 @@ pub(crate) fn recover<D: Disk>(
     flusher.save_meta()?;
     inventory.retire(flusher, first_new, &rotten)?;
     Ok((writer, lost))
+}
+
+/// The process before this one may have died between giving a name and making it durable. What is
+/// built on a name from here on must not lose it. Where deleted channels go comes first: a name
+/// that is gone from one directory must not be gone before it is in the other.
+fn sync_names<D: Disk>(shared: &Shared<D>) -> Result<(), LogError> {
+    let layout = &shared.layout;
+    for dir in [
+        layout.deleted_dir(),
+        layout.channels_dir(),
+        layout.wal_dir(),
+    ] {
+        shared.disk.sync_dir(&dir)?;
+    }
+    Ok(())
 }

@@ -138,15 +138,16 @@ impl<'a, D: Disk> Replay<'a, D> {
     }
 
     fn record(&mut self, lsn: Lsn, uid: ChannelUid, op: WriteOp) -> Result<(), LogError> {
-        if self.is_needed(lsn, uid, &op) {
-            let request = WriteRequest {
-                channel: uid,
-                ops: vec![op],
-            };
-            let bytes = request.encoded_len();
-            if self.bytes + bytes > self.writer.group_limit() {
-                self.commit()?;
-            }
+        let request = WriteRequest {
+            channel: uid,
+            ops: vec![op],
+        };
+        // Before it is judged: what opens its channel must stay with what follows it.
+        let bytes = request.encoded_len();
+        if self.bytes + bytes > self.writer.group_limit() {
+            self.commit()?;
+        }
+        if self.is_needed(lsn, uid, &request.ops[0]) {
             self.bytes += bytes;
             self.requests.push(request);
             self.lsns.push(lsn);

@@ -12,7 +12,7 @@ use crate::wal::summary;
 
 /// One record of a group, as far as it can be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Salvaged {
+pub(crate) enum Salvaged {
     /// An intact record.
     Record(Lsn, ChannelUid, WriteOp),
     /// A record of this channel is damaged.
@@ -22,7 +22,7 @@ pub(super) enum Salvaged {
 }
 
 /// The records of a group, whose bytes begin with its header.
-pub(super) fn records(header: &GroupHeader, group: &Bytes, seed: WalSeed) -> Vec<Salvaged> {
+pub(crate) fn records(header: &GroupHeader, group: &Bytes, seed: WalSeed) -> Vec<Salvaged> {
     let group_seed = seed.of_group(header.group);
     let end = GroupHeader::LEN + header.len as usize;
     let mut rest = group.slice(GroupHeader::LEN..end.min(group.len()));

@@ -77,6 +77,14 @@ impl<F: DiskFile> Inventory<F> {
         self.missing
     }
 
+    /// The newest file there is. A start may have died between giving a file its name and noting
+    /// its number; that number is taken all the same.
+    pub(super) fn newest(&self) -> u64 {
+        let counted = self.counted.last_key_value().map(|(number, _)| *number);
+        let unused = self.unused.last_key_value().map(|(number, _)| *number);
+        counted.max(unused).unwrap_or(0)
+    }
+
     /// Every file that counts with its stretches, in order.
     pub(super) fn scanned(&self) -> impl Iterator<Item = (u64, &[Extent])> {
         self.counted

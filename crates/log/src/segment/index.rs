@@ -128,7 +128,10 @@ pub(crate) fn load<D: Disk>(disk: &D, path: &Path, segment: &Segment) -> Result<
     if crc != crc32c(value).to_le_bytes() {
         return Ok(());
     }
-    if let Ok(entries) = postcard::from_bytes::<Vec<IndexEntry>>(value) {
+    if let Ok(mut entries) = postcard::from_bytes::<Vec<IndexEntry>>(value) {
+        // It may be of a time when the segment held something else, and more.
+        entries
+            .retain(|entry| entry.offset < segment.record.len.max(1 + SegmentHeader::LEN as u64));
         segment.index.replace(entries);
     }
     Ok(())

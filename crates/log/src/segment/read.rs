@@ -91,6 +91,22 @@ pub(crate) fn find_end<F: DiskFile>(
     file: &F,
     at: LogPosition,
 ) -> Result<Option<u64>, SegmentFault> {
+    let known = segment.index.len();
+    match walk_to(segment, file, at) {
+        // An index that is not this segment's must not make good bytes look bad.
+        Ok(None) | Err(SegmentFault::Damage(_)) if known > 1 => {
+            segment.index.forget();
+            walk_to(segment, file, at)
+        }
+        other => other,
+    }
+}
+
+fn walk_to<F: DiskFile>(
+    segment: &Segment,
+    file: &F,
+    at: LogPosition,
+) -> Result<Option<u64>, SegmentFault> {
     let mut walk = Walk::start(segment, file, at.seq, WINDOW_MIN);
     while walk.place.previous.seq < at.seq {
         if walk.next()?.is_none() {

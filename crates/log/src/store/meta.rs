@@ -67,7 +67,7 @@ impl MetaSlot {
     /// Reads the state.
     pub(crate) fn load<D: Disk>(disk: &D, layout: &Layout) -> Result<Self, LogError> {
         let copies = slot::read(disk, &layout.meta(), TAG)?;
-        let newest = slot::newest(copies).and_then(|(generation, value)| {
+        let newest = slot::newest(&copies).and_then(|(generation, value)| {
             let meta = postcard::from_bytes(&value).ok()?;
             Some(Self { generation, meta })
         });

@@ -33,6 +33,13 @@ pub(crate) enum Copy {
     Intact { generation: u64, value: Bytes },
 }
 
+impl Copy {
+    /// Whether it holds the value of this generation.
+    pub(crate) fn is_of(&self, wanted: u64) -> bool {
+        matches!(self, Self::Intact { generation, .. } if *generation == wanted)
+    }
+}
+
 /// Keeps `value` in both files.
 pub(crate) fn write<D: Disk>(
     disk: &D,
@@ -86,11 +93,11 @@ pub(crate) fn read<D: Disk>(
 }
 
 /// The copy to go by: the newest that is intact.
-pub(crate) fn newest(copies: [Copy; 2]) -> Option<(u64, Bytes)> {
+pub(crate) fn newest(copies: &[Copy; 2]) -> Option<(u64, Bytes)> {
     copies
-        .into_iter()
+        .iter()
         .filter_map(|copy| match copy {
-            Copy::Intact { generation, value } => Some((generation, value)),
+            Copy::Intact { generation, value } => Some((*generation, value.clone())),
             Copy::Missing | Copy::Damaged => None,
         })
         .max_by_key(|(generation, _)| *generation)

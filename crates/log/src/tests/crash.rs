@@ -17,7 +17,7 @@ use crate::{
 const DIR: &str = "/store";
 
 /// So small that a short life fills WAL files and segments.
-fn tiny() -> StoreOptions {
+pub(super) fn tiny() -> StoreOptions {
     StoreOptions {
         wal_file_bytes: Some(8 * 4096),
         wal_files_max: 3,

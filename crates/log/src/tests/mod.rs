@@ -3,7 +3,9 @@
 
 mod crash;
 mod faults;
+mod restarts;
 mod rot;
+mod script;
 mod store;
 mod verify;
 

@@ -14,15 +14,20 @@ pub(super) fn verify<D: Disk>(
     disk: &D,
     layout: &Layout,
     uid: ChannelUid,
+    is_in_wal: bool,
     report: &mut VerifyReport,
 ) -> Result<(), LogError> {
     report.channels += 1;
-    let Some((_, state)) = ChannelState::load(disk, layout, uid)? else {
+    let copies = ChannelState::copies(disk, layout, uid)?;
+    let Some((_, state)) = ChannelState::newest(&copies) else {
+        if is_in_wal {
+            // Its files were being made when the store stopped; the next start makes them anew.
+            return Ok(());
+        }
         let damage = FindingKind::Damage(Damage::StateLost);
         report.find(&layout.state(uid)[0], Some(uid), damage);
         return Ok(());
     };
-    let copies = ChannelState::copies(disk, layout, uid)?;
     report.check_copies(&layout.state(uid), &copies, Some(uid));
     if let Some(damage) = state.halted {
         let halted = FindingKind::Halted(damage);

@@ -138,12 +138,12 @@ pub fn verify<D: Disk>(disk: &D, dir: &Path) -> Result<VerifyReport, LogError> {
     };
     let copies = MetaSlot::copies(disk, &layout)?;
     report.check_copies(&layout.meta(), &copies, None);
+    let opened = wal::verify(disk, &layout, &meta, &mut report)?;
     for name in disk.list(&layout.channels_dir())? {
         if let Some(uid) = name.to_str().and_then(ChannelUid::parse) {
-            channel::verify(disk, &layout, uid, &mut report)?;
+            channel::verify(disk, &layout, uid, opened.contains(&uid), &mut report)?;
         }
     }
-    wal::verify(disk, &layout, &meta, &mut report)?;
     drop(held);
     Ok(report)
 }

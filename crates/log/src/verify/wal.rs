@@ -1,22 +1,29 @@
 //! The WAL: the groups of the last serving boot, judged as the next start would judge them.
 
+use std::collections::BTreeSet;
+
+use tetrarch_wire::ChannelUid;
+
 use super::{FindingKind, VerifyReport};
-use crate::disk::Disk;
+use crate::disk::{Disk, DiskFile};
 use crate::recovery::judge::{Step, judge};
+use crate::recovery::salvage::{self, Salvaged};
 use crate::store::layout::Layout;
 use crate::store::meta::Meta;
 use crate::wal::group::WalSeed;
-use crate::wal::scan::{Extent, WalScan};
-use crate::{Damage, LogError};
+use crate::wal::scan::{Extent, GroupRead, WalScan};
+use crate::{Damage, LogError, WriteOp};
 
+/// Returns the channels whose beginning is in the WAL: of these the next start needs nothing else.
 pub(super) fn verify<D: Disk>(
     disk: &D,
     layout: &Layout,
     meta: &Meta,
     report: &mut VerifyReport,
-) -> Result<(), LogError> {
+) -> Result<BTreeSet<ChannelUid>, LogError> {
     let seed = WalSeed::of(meta.identity.store);
     let mut files = Vec::new();
+    let mut opened = Vec::new();
     for incarnation in meta.wal_floor..=meta.wal_last {
         let path = layout.wal_file(incarnation);
         match disk.open(&path) {
@@ -24,10 +31,12 @@ pub(super) fn verify<D: Disk>(
                 let missing = FindingKind::Damage(Damage::WalMissing { incarnation });
                 report.find(&path, None, missing);
             }
-            opened => {
-                let file = opened?;
+            found => {
+                let file = found?;
                 let scan = WalScan::new(&file, incarnation, meta.served_boot, seed)?;
-                files.push((incarnation, scan.extents()?));
+                let extents = scan.extents()?;
+                find_opened(&scan, &extents, seed, &mut opened)?;
+                files.push((incarnation, extents));
             }
         }
     }
@@ -56,6 +65,29 @@ pub(super) fn verify<D: Disk>(
         }
     }
     find_torn(layout, &files, &steps, report);
+    Ok(opened.into_iter().collect())
+}
+
+/// The channels that intact groups open.
+fn find_opened<F: DiskFile>(
+    scan: &WalScan<'_, F>,
+    extents: &[Extent],
+    seed: WalSeed,
+    opened: &mut Vec<ChannelUid>,
+) -> Result<(), LogError> {
+    for extent in extents {
+        let Extent::Group { offset, .. } = extent else {
+            continue;
+        };
+        let GroupRead::Good(header, _, bytes) = scan.read_group(*offset)? else {
+            continue;
+        };
+        let records = salvage::records(&header, &bytes, seed);
+        opened.extend(records.into_iter().filter_map(|found| match found {
+            Salvaged::Record(_, uid, WriteOp::Open { .. }) => Some(uid),
+            _ => None,
+        }));
+    }
     Ok(())
 }
 

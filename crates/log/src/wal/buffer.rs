@@ -20,6 +20,8 @@ pub(crate) struct GroupBuffer {
     records: u32,
     entries: Vec<SummaryEntry>,
     has_hard_state: bool,
+    /// Bytes from the beginning that make the group intact.
+    essential: usize,
 }
 
 /// What a group continues.
@@ -43,6 +45,7 @@ impl GroupBuffer {
             records: 0,
             entries: Vec::new(),
             has_hard_state: false,
+            essential: 0,
         }
     }
 
@@ -99,6 +102,7 @@ impl GroupBuffer {
             self.seed.of_group(self.group),
             &self.bytes[GroupHeader::LEN..],
         );
+        self.essential = self.bytes.len();
         self.pad();
         let summary_len = if self.has_hard_state {
             let len = summary::encode(
@@ -134,6 +138,11 @@ impl GroupBuffer {
     /// The finished group.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// The part of the finished group without which it is not intact.
+    pub(crate) fn essential_bytes(&self) -> &[u8] {
+        &self.bytes[..self.essential]
     }
 
     fn pad(&mut self) {

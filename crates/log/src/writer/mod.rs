@@ -256,10 +256,24 @@ impl<D: Disk> Writer<D> {
             return self.fatal(&error);
         }
         self.torn = true;
+        let is_whole = self.is_whole();
         match self.mend() {
             Err(fatal @ GroupError::Fatal { .. }) => fatal,
+            // What is reported as not kept must not come back after a power cut.
+            Err(_) if is_whole => self.fatal(&error),
             // Mending is tried again before the next group; this one failed either way.
             _ => self.given_up(error),
+        }
+    }
+
+    /// Whether the write that failed has left an intact group all the same: what it did not write
+    /// may have been padding, or bytes that stood there already.
+    fn is_whole(&self) -> bool {
+        let essential = self.buffer.essential_bytes();
+        let mut found = vec![0; essential.len()];
+        match self.current.file.read_at(&mut found, self.offset) {
+            Ok(_) => found == essential,
+            Err(_) => true,
         }
     }
 

@@ -11,8 +11,17 @@ pub(super) struct Faults {
     steps: u64,
     power_ends: Option<u64>,
     sync: Option<String>,
-    write: Option<(String, usize, i32)>,
+    write: Option<FailingWrites>,
     reads: Option<String>,
+}
+
+/// Writes that will fail.
+#[derive(Clone, Debug)]
+struct FailingWrites {
+    name: String,
+    left: u32,
+    bytes: usize,
+    errno: i32,
 }
 
 impl Faults {
@@ -28,8 +37,13 @@ impl Faults {
         self.sync = Some(name.to_owned());
     }
 
-    pub(super) fn fail_next_write(&mut self, name: &str, bytes: usize, errno: i32) {
-        self.write = Some((name.to_owned(), bytes, errno));
+    pub(super) fn fail_next_writes(&mut self, name: &str, left: u32, bytes: usize, errno: i32) {
+        self.write = Some(FailingWrites {
+            name: name.to_owned(),
+            left,
+            bytes,
+            errno,
+        });
     }
 
     pub(super) fn fail_reads(&mut self, name: Option<&str>) {
@@ -52,9 +66,13 @@ impl Faults {
 
     /// How many bytes of a write come through, and what it answers.
     pub(super) fn check_write(&mut self, path: &Path, bytes: usize) -> (usize, io::Result<()>) {
-        match self.write.take_if(|(name, _, _)| concerns(path, name)) {
-            Some((_, limit, errno)) => (limit.min(bytes), Err(io::Error::from_raw_os_error(errno))),
-            None => (bytes, Ok(())),
+        match &mut self.write {
+            Some(failing) if failing.left > 0 && concerns(path, &failing.name) => {
+                failing.left -= 1;
+                let written = std::mem::take(&mut failing.bytes).min(bytes);
+                (written, Err(io::Error::from_raw_os_error(failing.errno)))
+            }
+            _ => (bytes, Ok(())),
         }
     }
 

@@ -9,11 +9,12 @@ use crate::disk::BLOCK;
 const SECTOR: usize = 512;
 
 type Block = Arc<[u8; BLOCK]>;
+type Versions = Vec<Option<Block>>;
 
 /// What a power cut did to one block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// It is as it was before.
+    /// It is as it was at some time before.
     Lost,
     /// It is as it was written.
     Kept,
@@ -38,10 +39,12 @@ struct Inode {
     /// Blocks that are not all zeros.
     blocks: BTreeMap<u64, Block>,
     durable_len: u64,
-    /// What the disk holds where it differs, or may differ, from what is seen.
-    before: BTreeMap<u64, Option<Block>>,
-    /// The same, where a failed sync has made sure that no later sync changes it.
-    stuck: BTreeMap<u64, Option<Block>>,
+    /// What the disk may hold where it differs, or may differ, from what is seen: what was synced
+    /// last, and everything that was seen since, because the kernel writes when it likes.
+    before: BTreeMap<u64, Versions>,
+    /// The same, where a failed sync has made sure that no later sync changes it, unless the block
+    /// is written once more.
+    stuck: BTreeMap<u64, Versions>,
 }
 
 impl Inodes {
@@ -86,9 +89,10 @@ impl Inodes {
         let before = std::mem::take(&mut inode.before);
         if worked {
             inode.durable_len = inode.len;
+            inode.stuck.retain(|index, _| !before.contains_key(index));
         } else {
-            for (index, block) in before {
-                inode.stuck.entry(index).or_insert(block);
+            for (index, versions) in before {
+                inode.stuck.entry(index).or_default().extend(versions);
             }
         }
     }
@@ -156,26 +160,39 @@ impl Inode {
         }
         let first_gone = len.div_ceil(BLOCK as u64);
         for (index, block) in self.blocks.split_off(&first_gone) {
-            self.before.entry(index).or_insert(Some(block));
+            self.before.entry(index).or_default().push(Some(block));
         }
         self.len = len;
     }
 
     fn remember(&mut self, index: u64) {
         let before = self.blocks.get(&index).cloned();
-        self.before.entry(index).or_insert(before);
+        let versions = self.before.entry(index).or_default();
+        if versions.last() != Some(&before) {
+            versions.push(before);
+        }
     }
 
     fn crash(&mut self, choose: &mut dyn FnMut(usize) -> usize) {
         let mut unsure = std::mem::take(&mut self.before);
-        unsure.extend(std::mem::take(&mut self.stuck));
-        for (index, before) in unsure {
+        for (index, versions) in std::mem::take(&mut self.stuck) {
+            let known = unsure.remove(&index).unwrap_or_default();
+            unsure.insert(index, [versions, known].concat());
+        }
+        for (index, mut versions) in unsure {
             let after = self.blocks.remove(&index);
-            if before == after {
+            versions.retain(|before| *before != after);
+            if versions.is_empty() {
                 self.set(index, after);
                 continue;
             }
-            let block = match Fate::ALL[choose(Fate::ALL.len()) % Fate::ALL.len()] {
+            let fate = Fate::ALL[choose(Fate::ALL.len()) % Fate::ALL.len()];
+            let which = match (fate, versions.len()) {
+                (Fate::Kept, _) | (_, 1) => 0,
+                (_, count) => choose(count) % count,
+            };
+            let before = versions.swap_remove(which);
+            let block = match fate {
                 Fate::Lost => before,
                 Fate::Kept => after,
                 Fate::Torn => torn(before, after, choose),

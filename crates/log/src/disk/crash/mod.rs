@@ -4,6 +4,7 @@
 
 mod faults;
 mod inode;
+mod interrupt;
 mod names;
 
 use std::collections::BTreeSet;
@@ -17,6 +18,7 @@ use super::{Disk, DiskError, DiskFile, DiskOperation, FreeSpace};
 use faults::Faults;
 pub use inode::Fate;
 use inode::Inodes;
+use interrupt::Interrupt;
 use names::{Entry, Names};
 
 /// Room of a disk whose capacity was not set.
@@ -48,6 +50,7 @@ struct World {
     names: Names,
     inodes: Inodes,
     faults: Faults,
+    interrupt: Interrupt,
     locks: BTreeSet<PathBuf>,
     capacity: u64,
 }
@@ -66,6 +69,7 @@ impl CrashDisk {
             names: Names::new(),
             inodes: Inodes::default(),
             faults: Faults::default(),
+            interrupt: Interrupt::default(),
             locks: BTreeSet::new(),
             capacity: ROOMY,
         })
@@ -90,7 +94,26 @@ impl CrashDisk {
 
     /// The next write to a file whose path contains `name` stops after `bytes` with `errno`.
     pub fn fail_next_write(&self, name: &str, bytes: usize, errno: i32) {
-        self.world().faults.fail_next_write(name, bytes, errno);
+        self.fail_next_writes(name, 1, bytes, errno);
+    }
+
+    /// The next `count` writes to files whose path contains `name` fail with `errno`: the first
+    /// one after `bytes`, the others at once.
+    pub fn fail_next_writes(&self, name: &str, count: u32, bytes: usize, errno: i32) {
+        let mut world = self.world();
+        world.faults.fail_next_writes(name, count, bytes, errno);
+    }
+
+    /// Does something else in the middle of what is being done, once that many steps were taken:
+    /// what another thread might do then.
+    pub fn interrupt_at(&self, step: u64, work: impl FnOnce() + Send + 'static) {
+        self.world().interrupt.set(step, work);
+    }
+
+    /// Forgets what [`Self::interrupt_at`] was told, if it was not done yet.
+    pub fn never_mind(&self) {
+        let forgotten = std::mem::take(&mut self.world().interrupt);
+        drop(forgotten);
     }
 
     /// Reads of files whose path contains `name` fail with an input/output error from now on;
@@ -161,6 +184,7 @@ impl CrashDisk {
         path: &Path,
         change: impl FnOnce(&mut World) -> io::Result<T>,
     ) -> Result<T, DiskError> {
+        interrupt(&self.world);
         let mut world = self.world();
         let result = match world.faults.step() {
             Ok(()) => change(&mut world),
@@ -308,6 +332,7 @@ impl DiskFile for CrashFile {
     }
 
     fn sync_data(&self) -> Result<(), DiskError> {
+        interrupt(&self.world);
         let mut world = locked(&self.world);
         let result = world.faults.step().and_then(|()| {
             let failed = world.faults.check_sync(&self.path);
@@ -322,6 +347,7 @@ impl DiskFile for CrashFile {
     }
 
     fn truncate(&self, len: u64) -> Result<(), DiskError> {
+        interrupt(&self.world);
         let mut world = locked(&self.world);
         let result = world.faults.step();
         result.map_err(|source| DiskError::new(DiskOperation::Write, &self.path, source))?;
@@ -356,6 +382,7 @@ impl DiskFile for CrashFile {
 impl CrashFile {
     /// Writes block by block, so that the power can go between any two.
     fn write(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        interrupt(&self.world);
         let mut world = locked(&self.world);
         let (allowed, then) = world.faults.check_write(&self.path, bytes.len());
         let room = world.capacity.saturating_sub(world.used());
@@ -376,6 +403,18 @@ impl CrashFile {
             written += now;
         }
         then
+    }
+}
+
+/// Does what was to be done in between, with the disk free for it.
+fn interrupt(world: &Mutex<World>) {
+    let due = {
+        let mut world = locked(world);
+        let steps = world.faults.steps();
+        world.interrupt.due(steps)
+    };
+    if let Some(work) = due {
+        work();
     }
 }
 
