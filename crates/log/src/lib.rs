@@ -3,8 +3,8 @@
 //! All channels of a store share one write-ahead log. [`Writer::commit`] makes a group of requests
 //! durable with one write and one sync; [`Flusher::flush`] copies what is durable to the segments
 //! of each channel, in the background; [`Reader::read`] returns everything durable, from memory or
-//! from segments. [`format`] makes a directory a store, [`open`] recovers it,
-//! [`verify`] looks at one that is not open.
+//! from segments. [`format()`] makes a directory a store, [`open`] recovers it,
+//! [`verify()`] looks at one that is not open.
 //!
 //! Files are reached only through the [`Disk`] trait. The feature `simulation` adds `CrashDisk`, a
 //! disk in memory that loses power, tears blocks and runs full on demand.

@@ -530,6 +530,41 @@ fn an_index_of_what_a_segment_held_before_a_truncation_does_no_harm() {
 }
 
 #[test]
+fn what_no_checkpoint_counts_does_not_stay_on_the_disk() {
+    let mut found_more = 0;
+    for step in 0.. {
+        let mut log = Log::new();
+        let (disk, mut store) = store_with(&mut log, 3);
+        store.flusher.flush_all().unwrap();
+        commit(&mut store, &[append(1, &mut log, 9, 900)]);
+        disk.cut_power_at(disk.steps() + step);
+        let done = store.flusher.flush_all().is_ok();
+        let disk = kept(&disk);
+        let segments = |disk: &CrashDisk| {
+            let is_segment = |path: &Path| path.extension().is_some_and(|end| end == "log");
+            let files = disk.files().into_iter();
+            files
+                .filter(|(path, _)| is_segment(path))
+                .map(|(_, bytes)| bytes.len() as u64)
+                .collect::<Vec<_>>()
+        };
+        let before = segments(&disk);
+        let stats = opened(&disk).reader.channel_stats(channel_uid(1)).unwrap();
+        let after = segments(&disk);
+        assert_eq!(after.len(), stats.segments, "step {step}");
+        assert_eq!(
+            after.iter().sum::<u64>(),
+            stats.segment_bytes,
+            "step {step}"
+        );
+        found_more += usize::from(before != after);
+        if done {
+            return assert!(found_more > 3, "{found_more}");
+        }
+    }
+}
+
+#[test]
 fn verify_does_not_call_a_channel_lost_that_the_next_start_makes_from_the_wal() {
     for step in 0.. {
         let mut log = Log::new();

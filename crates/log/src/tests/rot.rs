@@ -262,6 +262,32 @@ fn rot_that_hides_whose_records_it_held_halts_every_channel() {
 }
 
 #[test]
+fn a_changed_record_whose_header_is_intact_is_not_believed() {
+    let sample = sample();
+    let hint = Seq::new(0x0102_0304);
+    let hint_record = request(2, vec![WriteOp::CommitHint(hint)]);
+    let mut store = opened(&sample.disk).unwrap();
+    store.writer.commit(&[hint_record]).unwrap();
+    // A later group says that it was durable.
+    let later = request(1, vec![WriteOp::HardState(vote(9))]);
+    store.writer.commit(&[later]).unwrap();
+    drop(store);
+    let body = hint.get().to_le_bytes();
+    let place = |bytes: &[u8]| bytes.windows(8).position(|window| window == body);
+    let (path, at) = sample
+        .disk
+        .files()
+        .into_iter()
+        .find_map(|(path, bytes)| Some((path, place(&bytes)?)))
+        .unwrap();
+    sample.disk.flip(&path, at as u64 + 2, 0x70);
+    let store = opened(&sample.disk).unwrap();
+    assert_eq!(store.channels[0].halted, None);
+    assert!(store.channels[1].halted.is_some());
+    assert!(store.channels[1].commit_hint <= hint);
+}
+
+#[test]
 fn a_missing_wal_file_halts_every_channel() {
     let sample = sample();
     let (path, _) = wal_file(&sample.disk);

@@ -18,7 +18,7 @@ fn from_environment(name: &str) -> Option<u64> {
 
 #[test]
 fn a_long_life_with_crashes_keeps_every_promise() {
-    let cases = from_environment("TETRARCH_CRASH_CASES").unwrap_or(2000);
+    let cases = from_environment("TETRARCH_CRASH_CASES").unwrap_or(1500);
     let config = Config {
         cases: u32::try_from(cases).unwrap_or(u32::MAX),
         rng_seed: RngSeed::Fixed(from_environment("TETRARCH_CRASH_SEED").unwrap_or(1)),
