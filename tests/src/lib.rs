@@ -5,6 +5,7 @@ mod binary;
 mod http;
 mod mesh;
 mod node;
+mod ports;
 mod producer;
 mod wait;
 
@@ -12,5 +13,6 @@ pub use binary::{Output, tetrarch};
 pub use http::get;
 pub use mesh::{Mesh, MeshOptions};
 pub use node::{NodeProcess, Signal};
+pub use ports::Port;
 pub use producer::{Acknowledged, Producer, numbered};
 pub use wait::{PATIENCE, eventually, eventually_some};

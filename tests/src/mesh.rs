@@ -1,14 +1,14 @@
 //! A mesh made by `tetrarch init` in a temporary directory.
 
 use std::{
-    net::{SocketAddr, TcpListener, UdpSocket},
+    net::SocketAddr,
     path::{Path, PathBuf},
 };
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{Output, node::NodeProcess, tetrarch, wait::eventually, wait::eventually_some};
+use crate::{Output, Port, node::NodeProcess, tetrarch, wait::eventually, wait::eventually_some};
 
 /// How a mesh is made.
 #[derive(Clone, Debug)]
@@ -34,6 +34,7 @@ pub struct Mesh {
     /// The nodes, by name: n1, n2, ….
     pub nodes: Vec<NodeProcess>,
     root: TempDir,
+    _ports: Vec<Port>,
 }
 
 impl Mesh {
@@ -62,7 +63,8 @@ impl Mesh {
     pub fn init(options: &MeshOptions) -> Self {
         let root = TempDir::with_prefix("tetrarch-test-").expect("there is a temporary directory");
         let dir = root.path().join("mesh");
-        let addresses: Vec<SocketAddr> = free_addresses(options.nodes);
+        let ports: Vec<Port> = (0..options.nodes).map(|_| Port::reserve()).collect();
+        let addresses: Vec<SocketAddr> = ports.iter().map(Port::address).collect();
         let mut arguments = vec!["init".to_owned(), dir.display().to_string()];
         for (index, address) in addresses.iter().enumerate() {
             arguments.push("--node".to_owned());
@@ -79,6 +81,7 @@ impl Mesh {
         Self {
             nodes: nodes.collect(),
             root,
+            _ports: ports,
         }
     }
 
@@ -206,21 +209,4 @@ fn add_settings(path: &Path, settings: &str) {
     let file = std::fs::read_to_string(path).expect("init wrote a configuration");
     std::fs::write(path, format!("{file}\n{settings}\n"))
         .expect("the configuration can be written");
-}
-
-/// Addresses of the loopback interface on which nothing listens, over UDP or TCP.
-fn free_addresses(count: usize) -> Vec<SocketAddr> {
-    // All are held until all are found, so that no two are the same.
-    let held: Vec<(UdpSocket, TcpListener)> = (0..count)
-        .map(|_| {
-            eventually_some("a port is free", || {
-                let tcp = TcpListener::bind("127.0.0.1:0").ok()?;
-                let udp = UdpSocket::bind(tcp.local_addr().ok()?).ok()?;
-                Some((udp, tcp))
-            })
-        })
-        .collect();
-    held.iter()
-        .map(|(_, tcp)| tcp.local_addr().expect("a bound socket has an address"))
-        .collect()
 }

@@ -100,7 +100,7 @@ impl CatalogView {
     pub(super) fn apply(&self, seq: Seq, command: &CatalogCommand) {
         let mut state = self.write();
         let change = state.catalog.apply(seq, command);
-        tracing::info!(%seq, ?change, "the catalog changed");
+        tell(seq, &change);
         state.outcomes.insert(seq, change);
         while state.outcomes.len() > OUTCOMES {
             state.outcomes.pop_first();
@@ -118,5 +118,23 @@ impl CatalogView {
 
     fn write(&self) -> RwLockWriteGuard<'_, State> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn tell(seq: Seq, change: &CatalogChange) {
+    match change {
+        CatalogChange::Created(entry) => {
+            let (class, replicas) = (entry.genesis.class, entry.genesis.voters().len());
+            tracing::info!(%seq, channel = entry.name, uid = %entry.uid, %class, replicas, "channel created");
+        }
+        CatalogChange::RetentionChanged(entry) => {
+            tracing::info!(%seq, channel = entry.name, retention = ?entry.retention, "retention changed");
+        }
+        CatalogChange::Deleted(entry) => {
+            tracing::info!(%seq, channel = entry.name, uid = %entry.uid, "channel deleted");
+        }
+        CatalogChange::Refused(refusal) => {
+            tracing::info!(%seq, %refusal, "a catalog command changed nothing");
+        }
     }
 }

@@ -5,11 +5,7 @@
     reason = "a test that cannot be set up has failed"
 )]
 
-use std::{
-    net::{SocketAddr, UdpSocket},
-    path::PathBuf,
-    time::Duration,
-};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use rcgen::{
     BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, SanType,
@@ -25,6 +21,7 @@ use tetrarch_replica::{
     Settings,
     catalog::{Genesis, GenesisNode},
 };
+use tetrarch_tests::Port;
 use tetrarch_wire::{ClusterId, NodeId, StoreId};
 
 const READY: Duration = Duration::from_secs(20);
@@ -34,6 +31,7 @@ pub(crate) struct Mesh {
     configs: Vec<NodeConfig>,
     client: Identity,
     _root: TempDir,
+    _ports: Vec<Port>,
 }
 
 impl Mesh {
@@ -60,6 +58,7 @@ impl Mesh {
             configs,
             client,
             _root: root,
+            _ports: founding.ports,
         }
     }
 
@@ -96,6 +95,7 @@ struct Founding {
     issuer: Issuer<'static, KeyPair>,
     authority: String,
     addresses: Vec<SocketAddr>,
+    ports: Vec<Port>,
 }
 
 impl Founding {
@@ -104,18 +104,14 @@ impl Founding {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
         let authority = params.self_signed(&key).unwrap().pem();
-        let sockets: Vec<UdpSocket> = (0..count)
-            .map(|_| UdpSocket::bind("127.0.0.1:0").unwrap())
-            .collect();
-        let addresses = sockets
-            .iter()
-            .map(|socket| socket.local_addr().unwrap())
-            .collect();
+        let ports: Vec<Port> = (0..count).map(|_| Port::reserve()).collect();
+        let addresses = ports.iter().map(Port::address).collect();
         let founding = Self {
             root: root.path().to_owned(),
             issuer: Issuer::new(params, key),
             authority,
             addresses,
+            ports,
         };
         founding.format(count);
         founding

@@ -55,8 +55,11 @@ pub struct BeatHub {
     stalled: bool,
     /// When unstamped channels were looked for last.
     swept_at: Moment,
-    /// Counts the changes of what channels hear: their highest epochs, and which there are.
+    /// Counts the changes of what channels hear and refuse: their highest epochs, their leaders, and
+    /// which there are.
     pub(super) standing: u64,
+    /// The earliest of the stamps when unstamped channels were looked for last.
+    oldest_stamp: Moment,
     last_roll: Roll,
 }
 
@@ -75,6 +78,7 @@ impl BeatHub {
             stalled: false,
             swept_at: Moment::default(),
             standing: 0,
+            oldest_stamp: Moment::default(),
             last_roll: Roll::NONE,
         }
     }
@@ -111,7 +115,7 @@ impl BeatHub {
             }
         }
         let known = self.channels.get(&local.channel);
-        if known.is_none_or(|known| known.local.epoch_seen != local.epoch_seen) {
+        if known.is_none_or(|known| !known.local.stands_as(local)) {
             self.standing += 1;
         }
         let stamped = Stamped {
@@ -228,6 +232,13 @@ impl BeatHub {
         let patience = self.speaker.settings.patience();
         self.silence(|stamped| stamped.expired(now, patience));
         self.swept_at = now;
+        let stamps = self.channels.values().map(|stamped| stamped.at);
+        self.oldest_stamp = stamps.min().unwrap_or(now);
+    }
+
+    /// Whether every channel that was here at the last sweep is stamped, whatever happened since.
+    pub(super) fn all_stamped(&self, now: Moment) -> bool {
+        now.since(self.oldest_stamp) < self.speaker.settings.patience()
     }
 
     /// Sweeps if a tick is overdue: after a pause of the whole node, nothing may be claimed on the

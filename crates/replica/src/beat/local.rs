@@ -36,6 +36,11 @@ pub struct LocalChannel {
 }
 
 impl LocalChannel {
+    /// Whether it hears and refuses the same as `other`.
+    pub(super) fn stands_as(&self, other: &Self) -> bool {
+        (self.role, self.epoch_seen, self.leader) == (other.role, other.epoch_seen, other.leader)
+    }
+
     /// The row to say, if the channel is led here.
     pub(super) fn led_row(&self) -> Option<&ChannelBeat> {
         self.row.as_ref().filter(|row| {

@@ -63,6 +63,8 @@ pub(super) struct Peer {
     /// The channels that were heard with the last whole table, and the standing of this node's
     /// channels that it was heard under.
     pub(super) heard_roll: Option<(Roll, u64)>,
+    /// The roll of which nothing was refused.
+    pub(super) unrefused_roll: Option<Roll>,
     /// The channels of the last acknowledgement, if it counted for the whole table of this
     /// generation.
     pub(super) acked_roll: Option<(Roll, u64)>,
@@ -88,6 +90,7 @@ impl Peer {
             table_asked_at: None,
             table_sent_at: None,
             heard_roll: None,
+            unrefused_roll: None,
             acked_roll: None,
         }
     }

@@ -2,7 +2,7 @@
 //! it comes from the peer's current start over a connection that is up (I23).
 
 use tetrarch_wire::{
-    Frame, NodeId, ReplicaRole,
+    ChannelUid, Frame, NodeId, ReplicaRole,
     frame::{BeatAck, ChannelBeat, NodeBeat, TablePage, TableRequest},
     limits,
 };
@@ -43,15 +43,16 @@ impl BeatHub {
         if complete && !whole {
             peer.ask_for_table(self.speaker.settings.interval, now, effects);
         }
-        self.hear(from, &beat.rows, whole, now, effects);
+        let roll = self.hear(from, &beat.rows, whole, now, effects);
         if complete {
             self.note_peer(from, beat, now, effects);
-            self.acknowledge(from, (beat, way), now, effects);
+            self.acknowledge(from, (beat, way), roll, now, effects);
         }
     }
 
     /// The peer leads the channels of these rows now, and if its table is `whole` and the list of
-    /// channels that hear it is still the same, all of that list; else all of its table.
+    /// channels that hear it is still the same, all of that list; else all of its table. Gives that
+    /// list, unless it was not heard completely or the rows may have changed it.
     fn hear(
         &mut self,
         from: NodeId,
@@ -59,10 +60,12 @@ impl BeatHub {
         whole: bool,
         now: Moment,
         effects: &mut BeatEffects,
-    ) {
-        let Some(peer) = self.peers.get(&from) else {
-            return;
-        };
+    ) -> Option<Roll> {
+        let peer = self.peers.get_mut(&from)?;
+        if !rows.is_empty() {
+            peer.unrefused_roll = None;
+        }
+        let peer = self.peers.get(&from)?;
         let roll = peer.heard_roll;
         match roll.filter(|(_, standing)| *standing == self.standing) {
             Some((roll, _)) => {
@@ -72,9 +75,16 @@ impl BeatHub {
                     let at = now;
                     effects.repeats.push(Repeat::Heard { leader, roll, at });
                 }
+                (whole && rows.is_empty()).then_some(roll)
             }
-            None if whole => self.hear_table(from, now, effects),
-            None => self.tell_heard(peer, rows.iter(), (Roll::NONE, now), effects),
+            None if whole => {
+                self.hear_table(from, now, effects);
+                None
+            }
+            None => {
+                self.tell_heard(peer, rows.iter(), (Roll::NONE, now), effects);
+                None
+            }
         }
     }
 
@@ -128,26 +138,26 @@ impl BeatHub {
         effects.peers.push(fact);
     }
 
-    /// Answers a whole beat: goes through the copy of the peer's table once and names the rows that
-    /// are refused.
+    /// Answers a whole beat, and names the rows of the peer's table that are refused.
     fn acknowledge(
-        &self,
+        &mut self,
         from: NodeId,
         (beat, way): (&NodeBeat, BeatWay),
+        roll: Option<Roll>,
         now: Moment,
         effects: &mut BeatEffects,
     ) {
+        let all_stamped = self.all_stamped(now);
         let Some(peer) = self.peers.get(&from) else {
             return;
         };
-        let patience = self.speaker.settings.patience();
-        let mut refused = Vec::new();
-        for row in peer.heard.rows() {
-            let local = self.channels.get(&row.channel);
-            if follow::refuses(local, row, peer.voter, (now, patience)) {
-                refused.push(row.channel);
-            }
-        }
+        let is_known = roll.is_some() && roll == peer.unrefused_roll && all_stamped;
+        let mut refused = if is_known {
+            Vec::new()
+        } else {
+            self.refused_of(peer, now)
+        };
+        let is_unrefused = refused.is_empty();
         let mut table_generation_seen = peer.heard.generation();
         if refused.len() > limits::MAX_BEAT_ROWS {
             // A frame cannot name them all, and an unnamed one would count. So none counts.
@@ -164,6 +174,19 @@ impl BeatHub {
             refused,
         };
         effects.send(from, way, Frame::BeatAck(ack));
+        if let Some(peer) = self.peers.get_mut(&from) {
+            peer.unrefused_roll = roll.filter(|_| is_unrefused);
+        }
+    }
+
+    /// The rows of the peer's table that are refused.
+    fn refused_of(&self, peer: &Peer, now: Moment) -> Vec<ChannelUid> {
+        let patience = self.speaker.settings.patience();
+        let rows = peer.heard.rows().filter(|row| {
+            let local = self.channels.get(&row.channel);
+            follow::refuses(local, row, peer.voter, (now, patience))
+        });
+        rows.map(|row| row.channel).collect()
     }
 
     /// A peer acknowledged a beat. It counts for a channel only if the peer holds the table that

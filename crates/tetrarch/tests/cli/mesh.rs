@@ -1,11 +1,11 @@
 //! Meshes of real node processes, for as long as a test runs.
 
-use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+use tetrarch_tests::Port;
 
 use super::run::{Ran, program, tetrarch};
 
@@ -15,6 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Mesh {
     pub dir: TempDir,
     pub nodes: Vec<Node>,
+    _ports: Vec<Port>,
 }
 
 /// A node process. It is killed when it is dropped.
@@ -26,10 +27,11 @@ impl Mesh {
     /// Founds a mesh of this many nodes, and starts none.
     pub fn found(count: usize) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let nodes: Vec<_> = ports(count)
-            .into_iter()
+        let ports: Vec<Port> = (0..count).map(|_| Port::reserve()).collect();
+        let nodes: Vec<_> = ports
+            .iter()
             .enumerate()
-            .map(|(index, port)| format!("n{}=127.0.0.1:{port}", index + 1))
+            .map(|(index, port)| format!("n{}={}", index + 1, port.address()))
             .collect();
         let mut args = vec!["init", "mesh"];
         args.extend(nodes.iter().flat_map(|node| ["--node", node]));
@@ -37,6 +39,7 @@ impl Mesh {
         Self {
             dir,
             nodes: Vec::new(),
+            _ports: ports,
         }
     }
 
@@ -158,14 +161,4 @@ pub fn rot(path: &Path) {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 0x10;
     std::fs::write(path, bytes).unwrap();
-}
-
-fn ports(count: usize) -> Vec<u16> {
-    let held: Vec<_> = std::iter::repeat_with(|| UdpSocket::bind("127.0.0.1:0").unwrap())
-        .filter(|udp| TcpListener::bind(udp.local_addr().unwrap()).is_ok())
-        .take(count)
-        .collect();
-    held.iter()
-        .map(|udp| udp.local_addr().unwrap().port())
-        .collect()
 }
