@@ -270,11 +270,12 @@ impl Gather {
 
 impl State {
     /// Where `count` events of `size` bytes go: behind the last ones, or into a new request if
-    /// they do not fit there.
+    /// they do not fit there. An empty request takes events of any size.
     fn place(&mut self, size: usize, count: u32, options: &ProducerOptions) -> &mut Gathering {
         let fits = self.gathering.back().is_some_and(|last| {
-            last.bytes + size <= options.max_batch_bytes
-                && last.count + count <= limits::MAX_BATCH_EVENTS
+            last.count == 0
+                || last.bytes + size <= options.max_batch_bytes
+                    && last.count + count <= limits::MAX_BATCH_EVENTS
         });
         if !fits {
             self.last_number += 1;
@@ -390,6 +391,20 @@ mod tests {
             .collect();
         assert_eq!(counts, [3, 1, 1]);
         drop((first, second, third));
+    }
+
+    #[tokio::test]
+    async fn an_event_over_the_size_of_a_request_has_one_of_its_own() {
+        let gather = gather(100);
+        let events = [event(1), event(1_000), event(1_000), event(1)];
+        let sent = gather.send_batch(&events);
+        let ticket = tokio::time::timeout(Duration::from_secs(10), sent).await;
+        drop(ticket.expect("it ends").unwrap());
+        drop(gather.send(&event(1_000)).await.unwrap());
+        let counts: Vec<u32> = std::iter::from_fn(|| gather.take())
+            .map(|unit| unit.block.count())
+            .collect();
+        assert_eq!(counts, [1, 1, 1, 1, 1]);
     }
 
     #[tokio::test]
