@@ -15,15 +15,15 @@ use crate::{Output, Port, node::NodeProcess, tetrarch, wait::eventually, wait::e
 pub struct MeshOptions {
     /// How many nodes.
     pub nodes: usize,
-    /// Lines put at the end of every `node.toml`.
-    pub settings: String,
+    /// Variables in every node's environment, which override its `node.toml`.
+    pub environment: Vec<(&'static str, &'static str)>,
 }
 
 impl Default for MeshOptions {
     fn default() -> Self {
         Self {
             nodes: 3,
-            settings: String::new(),
+            environment: Vec::new(),
         }
     }
 }
@@ -75,8 +75,7 @@ impl Mesh {
         let nodes = addresses.iter().enumerate().map(|(index, address)| {
             let name = format!("n{}", index + 1);
             let node_dir = dir.join(&name);
-            add_settings(&node_dir.join("node.toml"), &options.settings);
-            NodeProcess::new(&name, *address, &node_dir)
+            NodeProcess::new(&name, *address, &node_dir, &options.environment)
         });
         Self {
             nodes: nodes.collect(),
@@ -200,13 +199,4 @@ impl Mesh {
             assert_eq!(told.len(), expected.len());
         }
     }
-}
-
-fn add_settings(path: &Path, settings: &str) {
-    if settings.is_empty() {
-        return;
-    }
-    let file = std::fs::read_to_string(path).expect("init wrote a configuration");
-    std::fs::write(path, format!("{file}\n{settings}\n"))
-        .expect("the configuration can be written");
 }

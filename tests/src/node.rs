@@ -43,17 +43,24 @@ pub struct NodeProcess {
     /// Where it listens, for nodes and clients over UDP, for HTTP over TCP.
     pub address: SocketAddr,
     dir: PathBuf,
+    environment: Vec<(&'static str, &'static str)>,
     child: Option<Child>,
 }
 
 impl NodeProcess {
-    /// A node that does not run yet; `dir` holds its `node.toml`.
+    /// A node that does not run yet; `dir` holds its `node.toml`, which `environment` overrides.
     #[must_use]
-    pub fn new(name: &str, address: SocketAddr, dir: &Path) -> Self {
+    pub fn new(
+        name: &str,
+        address: SocketAddr,
+        dir: &Path,
+        environment: &[(&'static str, &'static str)],
+    ) -> Self {
         Self {
             name: name.to_owned(),
             address,
             dir: dir.to_owned(),
+            environment: environment.to_vec(),
             child: None,
         }
     }
@@ -71,6 +78,7 @@ impl NodeProcess {
         let log = log.expect("a node's log can be written");
         let child = binary::command(["serve", "--config"])
             .arg(self.dir.join("node.toml"))
+            .envs(self.environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)

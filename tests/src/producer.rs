@@ -34,6 +34,7 @@ pub struct Acknowledged {
 #[derive(Debug)]
 pub struct Producer {
     name: String,
+    padding: usize,
     child: Child,
     input: Option<ChildStdin>,
     next: u64,
@@ -48,6 +49,15 @@ impl Producer {
     /// If the program cannot be started.
     #[must_use]
     pub fn start(mesh: &Mesh, channel: &str, name: &str) -> Self {
+        Self::start_padded(mesh, channel, name, 0)
+    }
+
+    /// Starts one whose payloads have so many more bytes.
+    ///
+    /// # Panics
+    /// If the program cannot be started.
+    #[must_use]
+    pub fn start_padded(mesh: &Mesh, channel: &str, name: &str, padding: usize) -> Self {
         let mut child = binary::command(["pub", channel, "--json", "--mesh"])
             .arg(mesh.dir())
             .stdin(Stdio::piped())
@@ -66,6 +76,7 @@ impl Producer {
         let reading = Some(reading);
         Self {
             name: name.to_owned(),
+            padding,
             child,
             input,
             next: 1,
@@ -84,8 +95,10 @@ impl Producer {
             .as_mut()
             .expect("the producer is fed before it is finished");
         let mut lines = String::new();
+        let padding = "x".repeat(self.padding);
         for _ in 0..count {
             lines.push_str(&numbered(&self.name, self.next));
+            lines.push_str(&padding);
             lines.push('\n');
             self.next += 1;
         }
@@ -127,7 +140,7 @@ impl Producer {
         );
         (
             (1..self.next)
-                .map(|number| numbered(&self.name, number))
+                .map(|number| numbered(&self.name, number) + &"x".repeat(self.padding))
                 .collect(),
             runs,
         )

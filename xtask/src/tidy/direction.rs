@@ -77,7 +77,7 @@ const RULES: [Rule; 10] = [
     },
     Rule {
         package: "tetrarch-gateway",
-        ours: &["tetrarch-wire", "tetrarch-fsm", "tetrarch-coordinator"],
+        ours: &[],
         others: None,
         never: &["clap"],
     },

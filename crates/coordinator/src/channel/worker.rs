@@ -71,6 +71,7 @@ pub(crate) struct Worker {
     pub(super) index: usize,
     pub(super) context: WorkerContext,
     inbox: Inbox,
+    openings: Vec<ChannelOpening>,
     pub(super) actors: HashMap<ChannelUid, Actor>,
     pub(super) tickets: Tickets,
     timers: BinaryHeap<Reverse<(Moment, ChannelUid)>>,
@@ -84,18 +85,21 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// `reads` is the sending end of the inbox's own reads, handed out with each read.
+    /// `reads` is the sending end of the inbox's own reads, handed out with each read; `openings`
+    /// are the channels that the node had when it stopped, of this worker.
     pub(crate) fn new(
         index: usize,
         context: WorkerContext,
         inbox: Inbox,
         reads: mpsc::UnboundedSender<LogReadDone>,
+        openings: Vec<ChannelOpening>,
     ) -> Self {
         Self {
             reads,
             index,
             context,
             inbox,
+            openings,
             actors: HashMap::new(),
             tickets: Tickets::default(),
             timers: BinaryHeap::new(),
@@ -110,6 +114,11 @@ impl Worker {
     pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) {
         let mut heartbeat = tokio::time::interval(self.context.heartbeat);
         heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        // Before anything is taken from a queue: nobody finds a channel of this node missing.
+        for opening in std::mem::take(&mut self.openings) {
+            self.open(opening);
+        }
+        self.settle();
         loop {
             let wake = self.next_wake();
             tokio::select! {

@@ -13,7 +13,7 @@ use crate::{
     NodeConfig, NodeError,
     beats::BeatHandle,
     catalog::{CatalogView, Follower, opening_of_new},
-    channel::{ChannelOpening, Command, Inbox, Worker, WorkerContext, Workers, inbox},
+    channel::{ChannelOpening, Inbox, Worker, WorkerContext, Workers, inbox},
     clock,
     disk_watch::DiskWatch,
     mesh_link::MeshLink,
@@ -42,7 +42,7 @@ pub(super) async fn start(config: NodeConfig) -> Result<Node, NodeError> {
         Ok(opened) => opened?,
         Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
     };
-    Starting::new(parts, telemetry, config)?.launch().await
+    Starting::new(parts, telemetry, config)?.launch()
 }
 
 /// What came out of the store.
@@ -230,8 +230,8 @@ impl Starting {
         })
     }
 
-    /// Listens, connects, and gives the workers their channels.
-    async fn launch(mut self) -> Result<Node, NodeError> {
+    /// Listens, connects, and starts the tasks, the workers with their channels.
+    fn launch(mut self) -> Result<Node, NodeError> {
         let beats = BeatHandle::new(
             self.boot,
             self.config.protocol.heartbeat,
@@ -251,7 +251,6 @@ impl Starting {
         let store_failed = Arc::new(watch::Sender::new(false));
         let context = self.worker_context(&mesh, &beats, &transitions, &store_failed);
         self.spawn_tasks(context, beats);
-        self.open_channels().await;
         let transfer = self.config.protocol.transfer_timeout;
         tracing::info!(
             node = %self.identity.name,
@@ -336,10 +335,11 @@ impl Starting {
     }
 
     fn spawn_tasks(&mut self, context: WorkerContext, beats: BeatHandle) {
+        let shares = self.share_channels();
         let tasks = &mut self.threads.tasks;
-        for (index, inbox) in self.inboxes.drain(..).enumerate() {
+        for ((index, inbox), openings) in self.inboxes.drain(..).enumerate().zip(shares) {
             let reads = self.workers.all()[index].reads.clone();
-            let worker = Worker::new(index, context.clone(), inbox, reads);
+            let worker = Worker::new(index, context.clone(), inbox, reads, openings);
             tasks.push(tokio::spawn(worker.run(self.halt.subscribe())));
         }
         let disk = DiskWatch {
@@ -369,7 +369,11 @@ impl Starting {
         tasks.push(tokio::spawn(retention.run(self.halt.subscribe())));
     }
 
-    async fn open_channels(&mut self) {
+    /// The channels that the node had, for each worker its own. All are registered before anybody
+    /// looks, so that the catalog's follower does not take one up as if it were new.
+    fn share_channels(&mut self) -> Vec<Vec<ChannelOpening>> {
+        let mut shares: Vec<Vec<ChannelOpening>> = Vec::new();
+        shares.resize_with(self.inboxes.len(), Vec::new);
         for opening in self.openings.drain(..) {
             let uid = opening.handle.uid;
             if opening.recovered.tail.seq == tetrarch_wire::Seq::ZERO {
@@ -379,11 +383,9 @@ impl Starting {
                     .order(uid, tetrarch_log::WriteOp::Open { name, genesis });
             }
             self.sessions.registry.insert(&opening.handle);
-            let command = Command::Open(Box::new(opening));
-            if self.workers.of(uid).commands.send(command).await.is_err() {
-                tracing::error!(channel = %uid, "a worker ended before it had its channels");
-            }
+            shares[self.workers.index_of(uid)].push(opening);
         }
+        shares
     }
 }
 

@@ -2,7 +2,7 @@
 
 use tetrarch_wire::{
     Frame,
-    frame::{ChannelRoute, Metadata, MetadataResponse, Refused},
+    frame::{ChannelRoute, Metadata, MetadataResponse, Refused, RetryReason},
 };
 
 use super::SessionContext;
@@ -14,13 +14,15 @@ pub(super) fn answer(context: &SessionContext, request: &Metadata) -> Frame {
         .iter()
         .filter_map(|name| route(context, name))
         .collect();
-    if channels.len() < request.channels.len()
-        && let Err(refusal) = context.require_catalog()
-    {
-        return Frame::Refused(Refused {
-            request: request.request,
-            ..refusal
-        });
+    if channels.len() < request.channels.len() {
+        if let Err(refusal) = context.require_catalog() {
+            return Frame::Refused(Refused {
+                request: request.request,
+                ..refusal
+            });
+        }
+        let clients = context.telemetry.clients();
+        clients.refused(RetryReason::UnknownChannel);
     }
     Frame::MetadataResponse(MetadataResponse {
         request: request.request,

@@ -10,8 +10,8 @@ use tetrarch_client::{
 use tetrarch_wire::{
     Frame,
     frame::{
-        CloseCode, Fetch, FetchResponse, FrameType, Produce, ProduceAck, ProduceOutcome, ReadIndex,
-        ReadIndexResponse, ReadMode, Refused, RetryReason, StartFrom,
+        AdminResponse, CloseCode, Fetch, FetchResponse, FrameType, Produce, ProduceAck,
+        ProduceOutcome, ReadIndex, ReadIndexResponse, ReadMode, Refused, RetryReason, StartFrom,
     },
 };
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -198,8 +198,14 @@ impl Session {
             .map_err(|_| Ended)?;
         let answering = answer(Arc::clone(&self.context));
         let outbox = self.outbox.clone();
+        let context = Arc::clone(&self.context);
         tokio::spawn(async move {
             let frame = answering.await;
+            if let Frame::Refused(refusal) | Frame::AdminResponse(AdminResponse::Refused(refusal)) =
+                &frame
+            {
+                context.telemetry.clients().refused(refusal.reason);
+            }
             if outbox.send(frame).is_err() {
                 tracing::trace!(request, "the client left before its answer");
             }

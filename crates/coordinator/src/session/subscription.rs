@@ -52,6 +52,7 @@ pub(super) async fn serve(
                 detail = %refusal.detail,
                 "a subscription ends"
             );
+            context.telemetry.clients().refused(refusal.reason);
             if let Err(error) = sender.send(&Frame::Refused(refusal)).await {
                 tracing::debug!(%error, "the consumer left before it was told");
             }

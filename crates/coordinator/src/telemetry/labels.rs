@@ -295,6 +295,30 @@ impl Label for DiskLevel {
     }
 }
 
+impl Label for RetryReason {
+    const ALL: &'static [Self] = &[
+        Self::NotLeader,
+        Self::NoLeader,
+        Self::Draining,
+        Self::QueueFull,
+        Self::Starting,
+        Self::UnknownChannel,
+        Self::Invalid,
+        Self::Denied,
+        Self::Internal,
+        Self::Exists,
+        Self::NoPlacement,
+    ];
+
+    fn name(self) -> &'static str {
+        Self::name(self)
+    }
+
+    fn index(self) -> usize {
+        self as usize
+    }
+}
+
 impl Label for CloseCode {
     const ALL: &'static [Self] = &Self::ALL;
 

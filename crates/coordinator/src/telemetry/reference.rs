@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use tetrarch_wire::frame::RetryReason;
+
 use super::{
     definition::Definition,
     labels::{
@@ -77,6 +79,7 @@ fn closed_labels() -> Vec<(&'static Definition, &'static str, String)> {
         (&table::QUEUE_DEPTH, "queue", values::<Queue>()),
         (&table::ELECTIONS, "outcome", values::<ElectionOutcome>()),
         (&table::PRODUCE, "code", values::<ProduceCode>()),
+        (&table::REQUESTS_REFUSED, "reason", values::<RetryReason>()),
         (&table::STORE_STATE, "state", values::<StoreState>()),
         (&table::STORE_ERRORS, "kind", values::<StoreErrorKind>()),
         (&table::CONNECTIONS, "kind", values::<ConnectionKind>()),

@@ -84,6 +84,8 @@ topic! { REPLICATION:
 topic! { CLIENTS:
     PRODUCE = Counter(None) "tetrarch_produce_requests_total" ["code"]
         "Produce requests that were answered, by what became of them.";
+    REQUESTS_REFUSED = Counter(None) "tetrarch_requests_refused_total" ["reason"]
+        "Other requests and subscriptions that were refused or ended, by the reason that the client was told.";
     COMMIT_LATENCY = Histogram(Seconds) "tetrarch_commit_latency_seconds" []
         "From the arrival of a produce request at the leader to its commit.";
     SUBSCRIPTIONS = Gauge(None) "tetrarch_subscriptions" ["channel"]
