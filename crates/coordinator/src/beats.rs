@@ -13,7 +13,8 @@ use std::{
 use tetrarch_replica::{
     Moment,
     beat::{
-        BeatEffects, BeatHub, BeatSettings, BeatWay, ChannelFact, LocalChannel, OwnFacts, Repeat,
+        BeatEffects, BeatHub, BeatSettings, BeatWay, ChannelFact, Keeper, LocalChannel, OwnFacts,
+        Repeat,
     },
 };
 use tetrarch_wire::{Boot, ChannelUid, Frame, frame::NodeBeat};
@@ -89,17 +90,9 @@ impl BeatHandle {
         }
     }
 
-    /// These channels stand as they did, and are alive; gives those that must be stamped all the
-    /// same.
-    pub(crate) fn confirm_all(
-        &self,
-        channels: impl Iterator<Item = ChannelUid>,
-        now: Moment,
-    ) -> Vec<ChannelUid> {
-        let mut hub = self.hub();
-        channels
-            .filter(|channel| !hub.confirm(*channel, now))
-            .collect()
+    /// A worker is alive, and so are its channels; gives those that must be stamped all the same.
+    pub(crate) fn alive(&self, keeper: Keeper, now: Moment) -> Vec<ChannelUid> {
+        self.hub().alive(keeper, now)
     }
 
     /// A channel is closed here.

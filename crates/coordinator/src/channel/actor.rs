@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tetrarch_replica::{
     Moment, Replica, View,
-    beat::{LocalChannel, PeerReplica, Told},
+    beat::{Keeper, LocalChannel, PeerReplica, Told},
 };
 use tetrarch_wire::{NodeId, Seq, Voter, VoterId};
 
@@ -18,6 +18,7 @@ use crate::{
 pub(super) struct Actor {
     pub(super) replica: Replica,
     pub(super) handle: Arc<ChannelHandle>,
+    keeper: Keeper,
     /// Where the other voters are.
     nodes: BTreeMap<VoterId, NodeId>,
     /// The other voters, as the beats want them.
@@ -36,7 +37,8 @@ pub(super) struct Actor {
     pub(super) armed: Option<Moment>,
     /// Whether the actor is in the worker's list of those to settle.
     pub(super) touched: bool,
-    /// Whether anything has happened that the beats and the shown lag may not say yet.
+    /// Whether the actor is in the worker's list of those that are to be stamped:
+    /// something has happened that the beats and the shown lag may not say yet.
     pub(super) restless: bool,
     /// Up to where the producers were saved.
     pub(super) producers_saved: Seq,
@@ -46,7 +48,7 @@ impl Actor {
     pub(super) fn new(
         replica: Replica,
         handle: Arc<ChannelHandle>,
-        me: VoterId,
+        (me, keeper): (VoterId, Keeper),
         name_of: impl Fn(NodeId) -> String,
     ) -> Self {
         let nodes: BTreeMap<VoterId, NodeId> = handle
@@ -67,6 +69,7 @@ impl Actor {
         Self {
             replica,
             handle,
+            keeper,
             nodes,
             peers,
             lags,
@@ -76,7 +79,7 @@ impl Actor {
             readers: Vec::new(),
             armed: None,
             touched: false,
-            restless: true,
+            restless: false,
             producers_saved: Seq::ZERO,
         }
     }
@@ -104,6 +107,7 @@ impl Actor {
         let view = self.replica.view();
         LocalChannel {
             channel: self.handle.uid,
+            keeper: self.keeper,
             role: view.role,
             epoch_seen: view.epoch_seen,
             leader: view.leader,

@@ -15,28 +15,31 @@ const SAVE_PRODUCERS_EVERY: u64 = 1_000_000;
 const MIN_RECENT_BYTES: usize = 64 * 1024;
 
 impl Worker {
-    /// Stamps every channel: a channel that is not stamped looks dead to its followers, which is
-    /// what it should look like when its worker is stuck (protocol §6).
-    ///
-    /// A channel to which nothing has happened since the last stamp is only confirmed: of a thousand
-    /// channels, most are quiet.
+    /// Earns the rows of all channels: those of a worker that is stuck look dead to their
+    /// followers, as they should (protocol §6). Only channels to which something has happened are
+    /// stamped: of a thousand, most are quiet.
     pub(super) fn stamp_all(&mut self) {
         let now = clock::moment();
-        let quiet = self.actors.iter().filter(|(_, actor)| !actor.restless);
-        let quiet = quiet.map(|(channel, _)| *channel);
-        let unconfirmed = self.context.beats.confirm_all(quiet, now);
-        let restless = self.actors.iter().filter(|(_, actor)| actor.restless);
-        let mut due: Vec<ChannelUid> = restless.map(|(channel, _)| *channel).collect();
-        if due.is_empty() && unconfirmed.is_empty() {
+        let mut due = std::mem::take(&mut self.restless);
+        for channel in self.context.beats.alive(self.keeper, now) {
+            if let Some(actor) = self.actors.get(&channel)
+                && !actor.restless
+            {
+                due.push(channel);
+            }
+        }
+        if due.is_empty() {
             return;
         }
-        due.extend(unconfirmed);
         let actors = due.iter().filter_map(|channel| self.actors.get(channel));
         let stamps: Vec<LocalChannel> = actors.map(Actor::local_channel).collect();
         self.context.beats.stamp_all(&stamps, now);
         for channel in due {
             if let Some(actor) = self.actors.get_mut(&channel) {
                 actor.restless = actor.publish_followers(now);
+                if actor.restless {
+                    self.restless.push(channel);
+                }
             }
         }
         self.share_memory();

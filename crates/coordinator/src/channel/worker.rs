@@ -13,7 +13,7 @@ use std::{
 
 use tetrarch_replica::{
     Context, Effect, Input, Moment, ProduceRequest, Proposal, Replica, Settings,
-    beat::{ChannelFact, Repeat, Repeats},
+    beat::{ChannelFact, Keeper, Repeat, Repeats},
 };
 use tetrarch_wire::{
     ChannelUid, ProducerEpoch, ProducerId, ProducerSeq, VoterId,
@@ -69,6 +69,8 @@ pub(crate) struct WorkerContext {
 /// A share of the node's channels.
 pub(crate) struct Worker {
     pub(super) index: usize,
+    /// Who it is in the beats.
+    pub(super) keeper: Keeper,
     pub(super) context: WorkerContext,
     inbox: Inbox,
     openings: Vec<ChannelOpening>,
@@ -76,6 +78,8 @@ pub(crate) struct Worker {
     pub(super) tickets: Tickets,
     timers: BinaryHeap<Reverse<(Moment, ChannelUid)>>,
     touched: Vec<ChannelUid>,
+    /// Channels to stamp at the next heartbeat.
+    pub(super) restless: Vec<ChannelUid>,
     /// What peers have repeated of many channels.
     repeats: Repeats,
     /// Channels with a read that waits until a majority has confirmed their leader.
@@ -97,6 +101,7 @@ impl Worker {
         Self {
             reads,
             index,
+            keeper: Keeper::new(index),
             context,
             inbox,
             openings,
@@ -104,6 +109,7 @@ impl Worker {
             tickets: Tickets::default(),
             timers: BinaryHeap::new(),
             touched: Vec::new(),
+            restless: Vec::new(),
             repeats: Repeats::default(),
             awaiting_acks: BTreeSet::new(),
             jitter: Jitter::new(),
@@ -232,8 +238,11 @@ impl Worker {
             && !actor.touched
         {
             actor.touched = true;
-            actor.restless = true;
             self.touched.push(channel);
+            if !actor.restless {
+                actor.restless = true;
+                self.restless.push(channel);
+            }
         }
     }
 
@@ -495,7 +504,8 @@ impl Worker {
         }
         self.context.registry.insert(&handle);
         let facts = &self.context.facts;
-        let actor = Actor::new(replica, handle, self.context.me, |node| facts.name_of(node));
+        let owner = (self.context.me, self.keeper);
+        let actor = Actor::new(replica, handle, owner, |node| facts.name_of(node));
         self.actors.insert(channel, actor);
         self.step(channel, Input::Select);
         for peer in self.context.mesh.peers() {

@@ -2,7 +2,7 @@
 //! row is refused, and what it means that it is gone. Hearing and refusing are not each other's
 //! opposite: a new leader is heard before anybody follows it.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use tetrarch_wire::{ChannelUid, Epoch, ReplicaRole, VoterId, frame::ChannelBeat};
 
@@ -10,7 +10,6 @@ use super::{
     BeatEffects, ChannelFact,
     local::{LocalChannel, Stamped},
 };
-use crate::Moment;
 
 /// Whether the local replica is told that `row`'s leader lives: the row is about an epoch of its
 /// sender's own and at least the highest one seen here (protocol §6).
@@ -19,19 +18,13 @@ pub(super) fn hears(local: &LocalChannel, row: &ChannelBeat, speaker: VoterId) -
 }
 
 /// Whether the row is refused in the acknowledgement (protocol §5, `nak`): its channel is unknown,
-/// closed or unstamped here, has seen a higher epoch, or follows another leader. A refused row does
+/// closed or unstamped here (then there is no `local`), has seen a higher epoch, or follows another leader. A refused row does
 /// not count for the leader's check-quorum or a read index. A parked voter does not refuse: it
 /// follows, although it holds no new events.
-pub(super) fn refuses(
-    local: Option<&Stamped>,
-    row: &ChannelBeat,
-    speaker: VoterId,
-    (now, patience): (Moment, Duration),
-) -> bool {
-    let Some(stamped) = local.filter(|stamped| !stamped.expired(now, patience)) else {
+pub(super) fn refuses(local: Option<&LocalChannel>, row: &ChannelBeat, speaker: VoterId) -> bool {
+    let Some(local) = local else {
         return true;
     };
-    let local = &stamped.local;
     let follows_another = match local.leader {
         Some(leader) => leader != row.epoch.leader,
         None => local.role == ReplicaRole::Leader,

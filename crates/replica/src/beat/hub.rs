@@ -6,6 +6,7 @@ use tetrarch_wire::{Boot, ChannelUid, NodeId, ReplicaRole, VoterId};
 
 use super::{
     BeatEffects, LocalChannel, OwnFacts, PeerFact, Roll, follow,
+    keeper::{Keeper, Keepers},
     local::Stamped,
     peer::{Peer, Speaker},
 };
@@ -51,6 +52,7 @@ impl BeatSettings {
 pub struct BeatHub {
     pub(super) speaker: Speaker,
     pub(super) channels: BTreeMap<ChannelUid, Stamped>,
+    pub(super) keepers: Keepers,
     pub(super) peers: BTreeMap<NodeId, Peer>,
     stalled: bool,
     /// When unstamped channels were looked for last.
@@ -74,6 +76,7 @@ impl BeatHub {
                 settings,
             },
             channels: BTreeMap::new(),
+            keepers: Keepers::default(),
             peers: BTreeMap::new(),
             stalled: false,
             swept_at: Moment::default(),
@@ -83,8 +86,8 @@ impl BeatHub {
         }
     }
 
-    /// A channel's actor says how its channel stands: every interval, and at once when its role,
-    /// leader or highest epoch changes. The latter must be said *before* a vote for that epoch
+    /// A channel's actor says how its channel stands: every interval unless [`Self::alive`] says so
+    /// for it, and at once when its role, leader or highest epoch changes. The latter must be said *before* a vote for that epoch
     /// leaves the node: an acknowledgement sent in between would let the old leader answer a
     /// linearizable read that it must not answer any more.
     pub fn stamp(&mut self, local: &LocalChannel, now: Moment) {
@@ -126,19 +129,22 @@ impl BeatHub {
         self.channels.insert(local.channel, stamped);
     }
 
-    /// A channel's actor is alive, and its channel stands as it did at the last stamp. `false` if
-    /// that is not enough, because there was none or its row was taken out of the beats since: then
-    /// it must be stamped.
-    pub fn confirm(&mut self, channel: ChannelUid, now: Moment) -> bool {
-        let Some(known) = self.channels.get_mut(&channel) else {
-            return false;
-        };
-        let tells = known.local.led_row().is_some() && !self.stalled;
-        if known.told != tells {
-            return false;
+    /// A task is alive, and the channels that it owns stand as they did when they were last stamped.
+    /// Gives those for which that is not enough, because their rows were taken out of the beats
+    /// since: they must be stamped.
+    pub fn alive(&mut self, keeper: Keeper, now: Moment) -> Vec<ChannelUid> {
+        if !self.keepers.alive(keeper, now) {
+            return Vec::new();
         }
-        known.at = now;
-        true
+        let owned = self
+            .channels
+            .values()
+            .filter(|known| known.local.keeper == keeper);
+        let untold = owned.filter(|known| {
+            let tells = known.local.led_row().is_some() && !self.stalled;
+            known.told != tells
+        });
+        untold.map(|known| known.local.channel).collect()
     }
 
     /// The channel is closed here: it leaves the beats, and peers' rows about it are refused.
@@ -156,17 +162,21 @@ impl BeatHub {
     pub fn set_own(&mut self, own: OwnFacts) {
         self.speaker.own = own;
         let stalled = Duration::from_millis(own.wal_stall_ms.into()) > MAX_WAL_STALL;
+        if self.stalled != stalled {
+            self.keepers.all_owe_stamps();
+        }
         self.stalled = stalled;
         if stalled {
-            self.silence(|_| true);
+            self.silence(|_, _| true);
         }
     }
 
     /// Takes the rows of the channels that `which` picks out of every peer's table.
-    fn silence(&mut self, which: impl Fn(&Stamped) -> bool) {
+    fn silence(&mut self, which: impl Fn(&Keepers, &Stamped) -> bool) {
         for stamped in self.channels.values_mut() {
-            if stamped.told && which(stamped) {
+            if stamped.told && which(&self.keepers, stamped) {
                 stamped.told = false;
+                self.keepers.owe_stamps(stamped.local.keeper);
                 for replica in stamped.local.replicas.iter() {
                     withdraw(&mut self.peers, &stamped.local, replica.node);
                 }
@@ -230,9 +240,10 @@ impl BeatHub {
     /// Takes the rows of channels whose actors have fallen silent out of the tables.
     fn sweep(&mut self, now: Moment) {
         let patience = self.speaker.settings.patience();
-        self.silence(|stamped| stamped.expired(now, patience));
+        self.silence(|keepers, stamped| keepers.is_silent(stamped, now, patience));
         self.swept_at = now;
-        let stamps = self.channels.values().map(|stamped| stamped.at);
+        let channels = self.channels.values();
+        let stamps = channels.map(|stamped| self.keepers.last_sign(stamped));
         self.oldest_stamp = stamps.min().unwrap_or(now);
     }
 

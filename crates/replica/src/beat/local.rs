@@ -1,12 +1,13 @@
 //! What this node says of its own channels and of itself.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use tetrarch_wire::{
     ChannelUid, Epoch, NodeId, ReplicaRole, VoterId,
     frame::{ChannelBeat, DiskLevel},
 };
 
+use super::Keeper;
 use crate::Moment;
 
 /// A replica of a channel on another node.
@@ -23,6 +24,8 @@ pub struct PeerReplica {
 pub struct LocalChannel {
     /// The channel.
     pub channel: ChannelUid,
+    /// The task that owns it.
+    pub keeper: Keeper,
     /// The local role.
     pub role: ReplicaRole,
     /// The highest epoch seen.
@@ -57,13 +60,6 @@ pub(super) struct Stamped {
     pub(super) at: Moment,
     /// Whether the followers are told that the channel is led here.
     pub(super) told: bool,
-}
-
-impl Stamped {
-    /// Whether the actor has been silent for so long that it counts as wedged.
-    pub(super) fn expired(&self, now: Moment, patience: Duration) -> bool {
-        now.since(self.at) >= patience
-    }
 }
 
 /// What this node says of itself in every beat.

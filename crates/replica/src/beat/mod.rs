@@ -13,6 +13,7 @@ mod effects;
 mod follow;
 mod heard;
 mod hub;
+mod keeper;
 mod led;
 mod local;
 mod paging;
@@ -24,6 +25,7 @@ mod tests;
 
 pub use effects::{BeatEffects, BeatWay, ChannelFact, OutgoingFrame, PeerFact};
 pub use hub::{BeatHub, BeatSettings, MAX_WAL_STALL};
+pub use keeper::Keeper;
 pub use local::{LocalChannel, OwnFacts, PeerReplica};
 pub use repeat::{Repeat, Repeats, Roll, Told};
 

@@ -183,8 +183,9 @@ impl BeatHub {
     fn refused_of(&self, peer: &Peer, now: Moment) -> Vec<ChannelUid> {
         let patience = self.speaker.settings.patience();
         let rows = peer.heard.rows().filter(|row| {
-            let local = self.channels.get(&row.channel);
-            follow::refuses(local, row, peer.voter, (now, patience))
+            let stamped = self.channels.get(&row.channel);
+            let stamped = stamped.filter(|known| !self.keepers.is_silent(known, now, patience));
+            follow::refuses(stamped.map(|known| &known.local), row, peer.voter)
         });
         rows.map(|row| row.channel).collect()
     }

@@ -48,6 +48,7 @@ fn leading(leader: u8, of: ChannelUid, n: u64, commit: u64) -> LocalChannel {
     let epoch = Epoch::new(n, voter(leader));
     LocalChannel {
         channel: of,
+        keeper: Keeper::default(),
         role: ReplicaRole::Leader,
         epoch_seen: epoch,
         leader: Some(voter(leader)),
@@ -67,6 +68,7 @@ fn leading(leader: u8, of: ChannelUid, n: u64, commit: u64) -> LocalChannel {
 fn following(follower: u8, of: ChannelUid, n: u64, leader: u8) -> LocalChannel {
     LocalChannel {
         channel: of,
+        keeper: Keeper::default(),
         role: ReplicaRole::Replica,
         epoch_seen: Epoch::new(n, voter(leader)),
         leader: Some(voter(leader)),

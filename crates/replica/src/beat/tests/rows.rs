@@ -123,24 +123,54 @@ fn an_unstamped_row_vanishes_after_two_intervals_and_the_peer_learns_it() {
 }
 
 #[test]
-fn a_confirmed_row_stays_and_one_that_was_taken_out_must_be_stamped() {
+fn the_rows_of_a_living_task_stay_and_those_that_were_taken_out_must_be_stamped() {
     let mut mesh = led_pair();
-    assert!(!mesh.hubs[0].confirm(channel(2), mesh.now), "never stamped");
+    let keeper = Keeper::default();
     for _ in 0..5 {
         mesh.pass();
         let now = mesh.now;
-        assert!(mesh.hubs[0].confirm(channel(1), now));
+        assert_eq!(mesh.hubs[0].alive(keeper, now), []);
         mesh.tick(0);
         mesh.settle();
     }
     assert_eq!(mesh.led(0, 1).len(), 1);
     mesh.pass();
     mesh.pass();
+    let other = Keeper::new(7);
+    assert_eq!(mesh.hubs[0].alive(other, mesh.now), []);
     mesh.tick(0);
-    assert_eq!(mesh.led(0, 1), vec![]);
-    assert!(!mesh.hubs[0].confirm(channel(1), mesh.now));
+    assert_eq!(
+        mesh.led(0, 1),
+        vec![],
+        "another task vouches for nothing here"
+    );
+    let now = mesh.now;
+    assert_eq!(mesh.hubs[0].alive(other, now), []);
+    assert_eq!(mesh.hubs[0].alive(keeper, now), [channel(1)]);
+    assert_eq!(mesh.led(0, 1), vec![], "being alive alone earns no row");
     mesh.restamp(0);
     assert_eq!(mesh.led(0, 1).len(), 1);
+    assert_eq!(mesh.hubs[0].alive(keeper, mesh.now), []);
+}
+
+#[test]
+fn rows_that_a_stalled_disk_took_are_asked_for_when_it_goes_on() {
+    let mut mesh = led_pair();
+    let keeper = Keeper::default();
+    assert_eq!(mesh.hubs[0].alive(keeper, mesh.now), []);
+    let stalled = |millis| OwnFacts {
+        wal_stall_ms: millis,
+        ..OwnFacts::default()
+    };
+    mesh.hubs[0].set_own(stalled(5_000));
+    assert_eq!(mesh.led(0, 1), vec![]);
+    assert_eq!(
+        mesh.hubs[0].alive(keeper, mesh.now),
+        [],
+        "no row can be had"
+    );
+    mesh.hubs[0].set_own(stalled(0));
+    assert_eq!(mesh.hubs[0].alive(keeper, mesh.now), [channel(1)]);
 }
 
 #[test]
