@@ -3,7 +3,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicU32, Ordering},
+    atomic::{AtomicBool, AtomicU32, Ordering},
 };
 
 use quinn::{Connection, VarInt};
@@ -25,6 +25,9 @@ pub(super) enum Leave {
     Superseded,
     /// The peer finished its control stream: it is about to close.
     PeerLeaves,
+    /// The peer said goodbye and then finished its control stream, the last of its streams. It
+    /// waits until everything is read.
+    PeerStops,
     /// This node stops.
     Shutdown,
     /// The peer broke the rules.
@@ -49,6 +52,7 @@ impl Leave {
                 "a later start of this node is connected",
             ),
             Self::PeerLeaves => (CloseCode::Normal, "the peer finished its control stream"),
+            Self::PeerStops => (CloseCode::Normal, "the peer stops, and everything is read"),
             Self::Shutdown => (CloseCode::Shutdown, "the node stops"),
             Self::Cause { code, detail } => (*code, detail),
         }
@@ -67,6 +71,7 @@ pub(super) struct Link {
     /// What counts when another connection to the peer appears.
     pub(super) claim: Claim,
     strikes: AtomicU32,
+    said_goodbye: AtomicBool,
     leave: watch::Sender<Option<Leave>>,
 }
 
@@ -84,6 +89,7 @@ impl Link {
             peer,
             claim,
             strikes: AtomicU32::new(0),
+            said_goodbye: AtomicBool::new(false),
             leave: watch::Sender::new(None),
         }
     }
@@ -96,6 +102,21 @@ impl Link {
                 *leave = Some(why);
             }
             first
+        });
+    }
+
+    /// The peer said goodbye.
+    pub(super) fn note_goodbye(&self) {
+        self.said_goodbye.store(true, Ordering::Release);
+    }
+
+    /// The peer finished its control stream.
+    pub(super) fn control_ended(&self) {
+        let stops = self.said_goodbye.load(Ordering::Acquire);
+        self.leave(if stops {
+            Leave::PeerStops
+        } else {
+            Leave::PeerLeaves
         });
     }
 

@@ -39,7 +39,7 @@ impl<I: Inbound> Reader<I> {
     /// Reads the control stream to its end, which announces the end of the connection.
     pub(super) async fn control(self, receiver: FrameReceiver) {
         if self.frames(Lane::Control, receiver).await {
-            self.link.leave(Leave::PeerLeaves);
+            self.link.control_ended();
         }
     }
 
@@ -117,6 +117,7 @@ impl<I: Inbound> Reader<I> {
             }
             Frame::Goodbye(Goodbye { reason, .. }) => {
                 tracing::info!(peer = %peer.name, reason, "the peer stops");
+                self.link.note_goodbye();
             }
             beat @ (Frame::NodeBeat(_)
             | Frame::BeatAck(_)

@@ -125,10 +125,11 @@ impl Seat {
         }
     }
 
-    /// Nothing is queued on this connection any more; what is queued is still written.
-    pub(super) fn seal(&self, link: &Link) {
-        for outbox in &self.outboxes {
-            outbox.seal(link.number);
+    /// Nothing is queued on these tracks of this connection any more; what is queued is still
+    /// written.
+    pub(super) fn seal(&self, link: &Link, which: impl Fn(Track) -> bool) {
+        for track in Track::all().filter(|track| which(*track)) {
+            self.outbox(track).seal(link.number);
         }
     }
 

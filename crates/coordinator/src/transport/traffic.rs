@@ -30,6 +30,13 @@ use super::{
 /// How often round trips are reported.
 const REPORT: Duration = Duration::from_secs(1);
 
+/// The tasks that write.
+#[derive(Default)]
+struct Writers {
+    control: JoinSet<()>,
+    others: JoinSet<()>,
+}
+
 /// A connection that carries frames.
 pub(super) struct Traffic<I> {
     pub(super) seat: Arc<Seat>,
@@ -55,16 +62,16 @@ impl<I: Inbound> Traffic<I> {
             () = self.stop.stopped() => Some(Leave::Shutdown),
         };
         if let Some(why) = why {
-            let last = self.carry(&reader, &mut readers);
-            self.part(&why, last, &mut writers).await;
+            self.part(&why, &reader, &mut readers, &mut writers).await;
         }
         readers.shutdown().await;
-        writers.shutdown().await;
+        writers.control.shutdown().await;
+        writers.others.shutdown().await;
         self.seat.leave(&self.link, &*self.inbound);
     }
 
-    fn start_writers(&self, control: SendStream) -> JoinSet<()> {
-        let mut writers = JoinSet::new();
+    fn start_writers(&self, control: SendStream) -> Writers {
+        let mut writers = Writers::default();
         let mut control = Some(control);
         for track in Track::all() {
             let stream = control.take_if(|_| track == Track::CONTROL);
@@ -75,7 +82,11 @@ impl<I: Inbound> Traffic<I> {
                 track,
                 stream,
             };
-            writers.spawn(writer.run());
+            if track == Track::CONTROL {
+                writers.control.spawn(writer.run());
+            } else {
+                writers.others.spawn(writer.run());
+            }
         }
         writers
     }
@@ -83,10 +94,6 @@ impl<I: Inbound> Traffic<I> {
     /// Takes in whatever comes until the connection is lost. Cancel safe.
     async fn carry(&self, reader: &Reader<I>, readers: &mut JoinSet<()>) {
         let connection = &self.link.connection;
-        let timeouts = ReceiveTimeouts {
-            first: Some(self.limits.first_frame),
-            frame: self.limits.whole_frame,
-        };
         let mut report_due = interval(REPORT);
         report_due.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -97,7 +104,7 @@ impl<I: Inbound> Traffic<I> {
                 }
                 Ok(bytes) = connection.read_datagram() => reader.datagram(bytes),
                 Ok(stream) = connection.accept_uni() => {
-                    readers.spawn(reader.clone().stream(stream, timeouts));
+                    readers.spawn(reader.clone().stream(stream, self.timeouts()));
                 }
                 Ok(_) = connection.accept_bi() => self.link.strike(
                     CloseCode::Malformed,
@@ -109,6 +116,32 @@ impl<I: Inbound> Traffic<I> {
         }
     }
 
+    /// Takes in what is still to come from a peer that finishes its streams, the control stream
+    /// last: whoever has read the end of that one has received all others to their ends.
+    async fn carry_rest(&self, reader: &Reader<I>, readers: &mut JoinSet<()>) {
+        let connection = &self.link.connection;
+        loop {
+            tokio::select! {
+                biased;
+                _ = connection.closed() => return,
+                Ok(stream) = connection.accept_uni() => {
+                    readers.spawn(reader.clone().stream(stream, self.timeouts()));
+                }
+                ended = readers.join_next() => match ended {
+                    Some(ended) => report(ended),
+                    None => return,
+                },
+            }
+        }
+    }
+
+    const fn timeouts(&self) -> ReceiveTimeouts {
+        ReceiveTimeouts {
+            first: Some(self.limits.first_frame),
+            frame: self.limits.whole_frame,
+        }
+    }
+
     fn report_round_trip(&self) {
         self.inbound.observe(TransportEvent::RoundTrip {
             peer: self.link.peer.name.clone(),
@@ -116,9 +149,14 @@ impl<I: Inbound> Traffic<I> {
         });
     }
 
-    /// Ends a connection that works, as orderly as the reason allows. `last` takes in what still
-    /// arrives.
-    async fn part(&self, why: &Leave, last: impl Future<Output = ()>, writers: &mut JoinSet<()>) {
+    /// Ends a connection that works, as orderly as the reason allows.
+    async fn part(
+        &self,
+        why: &Leave,
+        reader: &Reader<I>,
+        readers: &mut JoinSet<()>,
+        writers: &mut Writers,
+    ) {
         let (code, detail) = why.notice();
         match why {
             Leave::Superseded => {}
@@ -126,21 +164,31 @@ impl<I: Inbound> Traffic<I> {
             Leave::Replaced | Leave::PeerLeaves => {
                 let last = async {
                     tokio::select! {
-                        () = last => {}
+                        () = self.carry(reader, readers) => {}
+                        () = self.stop.stopped() => {}
+                    }
+                };
+                self.in_time(self.limits.retirement, last).await;
+            }
+            Leave::PeerStops => {
+                let last = async {
+                    tokio::select! {
+                        () = self.carry_rest(reader, readers) => {}
                         () = self.stop.stopped() => {}
                     }
                 };
                 self.in_time(self.limits.retirement, last).await;
             }
             Leave::Shutdown => {
-                self.say_goodbye(detail);
-                let written = async {
-                    tokio::select! {
-                        () = join_all(writers) => {}
-                        () = last => {}
-                    }
+                // A connection that is closed takes with it what the peer has received and not read
+                // yet. So the peer closes it, unless it takes too long.
+                let all = async {
+                    tokio::join!(
+                        self.finish_streams(writers, detail),
+                        self.carry_rest(reader, readers)
+                    )
                 };
-                self.in_time(self.limits.farewell, written).await;
+                self.in_time(self.limits.farewell, all).await;
             }
         }
         close(&self.link.connection, code, detail);
@@ -156,6 +204,15 @@ impl<I: Inbound> Traffic<I> {
         });
     }
 
+    /// Writes what is queued, and the end of the control stream last of all.
+    async fn finish_streams(&self, writers: &mut Writers, reason: &str) {
+        self.seat.seal(&self.link, |track| track != Track::CONTROL);
+        join_all(&mut writers.others).await;
+        self.say_goodbye(reason);
+        self.seat.seal(&self.link, |track| track == Track::CONTROL);
+        join_all(&mut writers.control).await;
+    }
+
     fn say_goodbye(&self, reason: &str) {
         let goodbye = Frame::Goodbye(Goodbye {
             reason: reason.to_owned(),
@@ -164,10 +221,9 @@ impl<I: Inbound> Traffic<I> {
         if let Err(dropped) = self.seat.push(Track::CONTROL, &goodbye) {
             tracing::debug!(reason = dropped.name(), "left without a goodbye");
         }
-        self.seat.seal(&self.link);
     }
 
-    async fn in_time(&self, limit: Duration, work: impl Future<Output = ()>) {
+    async fn in_time<T>(&self, limit: Duration, work: impl Future<Output = T>) {
         if timeout(limit, work).await.is_err() {
             tracing::debug!(peer = %self.link.peer.name, "the farewell took too long");
         }

@@ -20,8 +20,13 @@ use crate::transport::TransportError;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_stops_says_so_and_leaves_nothing_behind() {
     let (one, two) = pair(&Authority::new("ca")).await;
+    one.mesh.send(two.id, Lane::Data, small(channel(1), 0));
+    eventually("the connection carries frames", || {
+        two.seen.frame_count() == 1
+    })
+    .await;
     let began = Instant::now();
-    for number in 0..100 {
+    for number in 1..100 {
         one.mesh.send(two.id, Lane::Data, small(channel(1), number));
     }
     one.mesh.shutdown().await;
@@ -30,7 +35,7 @@ async fn a_node_that_stops_says_so_and_leaves_nothing_behind() {
         "{:?}",
         began.elapsed()
     );
-    eventually("what was queued arrives", || two.seen.frame_count() == 100).await;
+    assert_eq!(two.seen.frame_count(), 100, "what was queued has arrived");
     eventually("the other end knows", || two.seen.downs() == [(one.id, 1)]).await;
     assert_eq!(one.seen.downs(), [(two.id, 1)]);
     assert_eq!(one.mesh.shared().tasks.len(), 0);
