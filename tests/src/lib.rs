@@ -16,7 +16,7 @@ mod wait;
 pub use binary::{Output, tetrarch};
 pub use dice::Dice;
 pub use http::get;
-pub use link::{LinkFaults, Links};
+pub use link::{LinkFaults, Links, Tally};
 pub use mesh::{Mesh, MeshOptions};
 pub use node::{NodeProcess, Signal};
 pub use ports::Port;

@@ -162,6 +162,17 @@ impl NodeProcess {
             .unwrap_or(0.0)
     }
 
+    /// The sum over all series of a metric; 0 if there are none.
+    #[must_use]
+    pub fn metric_sum(&self, metric: &str) -> f64 {
+        let Some((200, page)) = http::get(self.address, "/metrics") else {
+            return 0.0;
+        };
+        let series = page.lines().filter_map(|line| line.strip_prefix(metric));
+        let values = series.filter_map(|rest| rest.rsplit(' ').next()?.parse::<f64>().ok());
+        values.sum()
+    }
+
     fn log_path(&self) -> PathBuf {
         self.dir.join("node.log")
     }
