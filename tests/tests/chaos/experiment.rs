@@ -12,7 +12,7 @@ use tetrarch_tests::{
 
 use super::{
     CHANNEL,
-    fault::{Kind, draw},
+    fault::{Kind, Lots},
     impose::{Imposed, until},
     workload::Workload,
 };
@@ -22,7 +22,7 @@ const SECONDS: u64 = 20;
 /// How long clients may take to end, and a node to tell its log, once the mesh is well.
 const PATIENCE: Duration = Duration::from_secs(90);
 /// Small segments, so that there are sealed ones soon.
-const STORAGE: [(&str, &str); 2] = [
+pub(crate) const STORAGE: [(&str, &str); 2] = [
     ("TETRARCH_STORAGE_SEGMENT_BYTES", "1MiB"),
     ("TETRARCH_STORAGE_FLUSH_TRIGGER_BYTES", "64KiB"),
 ];
@@ -112,16 +112,16 @@ impl Experiment {
         lasting: Duration,
     ) -> std::collections::BTreeMap<&'static str, u32> {
         let nodes = mesh.nodes.len();
-        let mut dice = dice.part(1_000);
+        let mut lots = Lots::new(dice.part(1_000), self.kinds, nodes);
         let mut imposed = Imposed::on(mesh, links);
         let end = Instant::now() + lasting;
         let mut next = Instant::now();
         while Instant::now() < end {
             let due = imposed.take_back_due();
             if next <= Instant::now() {
-                imposed.impose(draw(&mut dice, self.kinds, nodes));
-                let (least, most) = self.interval;
-                next = Instant::now() + Duration::from_millis(dice.between(least, most));
+                let (drawn, pause) = lots.draw(self.interval);
+                imposed.impose(drawn);
+                next = Instant::now() + pause;
             }
             // The time between faults is what is tried here; nothing is waited for.
             std::thread::sleep(until(due, next));

@@ -49,9 +49,40 @@ pub(crate) struct Drawn {
     pub(crate) lasting: Duration,
 }
 
-/// Draws the next fault among `kinds` for a mesh of so many nodes.
-pub(crate) fn draw(dice: &mut Dice, kinds: &[Kind], nodes: usize) -> Drawn {
-    let kind = kinds[dice.place(kinds.len())];
+/// Faults drawn without putting them back until all were drawn, so that a short run sees each kind.
+#[derive(Debug)]
+pub(crate) struct Lots {
+    dice: Dice,
+    kinds: &'static [Kind],
+    left: Vec<Kind>,
+    nodes: usize,
+}
+
+impl Lots {
+    /// Lots of these kinds for a mesh of so many nodes.
+    pub(crate) const fn new(dice: Dice, kinds: &'static [Kind], nodes: usize) -> Self {
+        Self {
+            dice,
+            kinds,
+            left: Vec::new(),
+            nodes,
+        }
+    }
+
+    /// The next fault, and the milliseconds until the one after it.
+    pub(crate) fn draw(&mut self, interval: (u64, u64)) -> (Drawn, Duration) {
+        if self.left.is_empty() {
+            self.left.extend(self.kinds);
+        }
+        let kind = self.left.swap_remove(self.dice.place(self.left.len()));
+        let drawn = drawn(&mut self.dice, kind, self.nodes);
+        let (least, most) = interval;
+        (drawn, Duration::from_millis(self.dice.between(least, most)))
+    }
+}
+
+/// Whom a fault of this kind hits, how hard, and for how long.
+fn drawn(dice: &mut Dice, kind: Kind, nodes: usize) -> Drawn {
     let node = dice.place(nodes);
     let (fault, least, most) = match kind {
         Kind::Kill => (Fault::Kill(vec![node]), 100, 2_500),
@@ -114,16 +145,21 @@ fn ways(nodes: usize, mut is_hit: impl FnMut(usize, usize) -> bool) -> Vec<(usiz
 }
 
 #[test]
-fn a_seed_draws_the_same_faults_again() {
-    let kinds = [Kind::Kill, Kind::Degrade, Kind::Isolate, Kind::Bridge];
-    let drawn = |seed| {
-        let mut dice = Dice::new(seed);
-        (0..20)
-            .map(|_| draw(&mut dice, &kinds, 5))
-            .collect::<Vec<_>>()
+fn a_seed_draws_the_same_faults_again_and_every_kind_in_turn() {
+    const KINDS: &[Kind] = &[Kind::Kill, Kind::Degrade, Kind::Isolate, Kind::Bridge];
+    let draw = |seed| {
+        let mut lots = Lots::new(Dice::new(seed), KINDS, 5);
+        (0..20).map(|_| lots.draw((1, 9))).collect::<Vec<_>>()
     };
-    assert_eq!(drawn(3), drawn(3));
-    assert_ne!(drawn(3), drawn(4));
+    assert_eq!(draw(3), draw(3));
+    assert_ne!(draw(3), draw(4));
+    for round in draw(3).chunks(KINDS.len()) {
+        assert!(
+            KINDS
+                .iter()
+                .all(|kind| round.iter().any(|(drawn, _)| drawn.kind == *kind))
+        );
+    }
 }
 
 #[test]

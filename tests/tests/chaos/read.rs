@@ -16,8 +16,8 @@ use super::{
     record::{Clock, told},
 };
 
-const PAUSE: Duration = Duration::from_millis(20);
-const WAIT: Duration = Duration::from_millis(100);
+pub(crate) const PAUSE: Duration = Duration::from_millis(20);
+pub(crate) const WAIT: Duration = Duration::from_millis(100);
 /// Of a thousand reads so many go back to a place that was read long ago.
 const GOES_BACK: u64 = 10;
 

@@ -8,23 +8,16 @@ use std::{
     time::Duration,
 };
 
-use tetrarch_client::{
-    Client, ClientConfig,
-    tls::{Identity, IdentityFiles},
-};
+use tetrarch_client::ClientConfig;
 use tetrarch_tests::{
     Dice, Mesh,
     history::{Append, Drained, Read},
 };
-use tokio::{
-    runtime::Runtime,
-    sync::watch,
-    task::JoinSet,
-    time::{sleep, timeout},
-};
+use tokio::{runtime::Runtime, sync::watch, task::JoinSet, time::timeout};
 
 use super::{
     CHANNEL,
+    clients::{config, connect, runtime},
     produce::{Producing, produce},
     read::{Reading, drain, follow, linearizable},
     record::Clock,
@@ -52,13 +45,8 @@ pub(crate) struct Workload {
 impl Workload {
     /// Starts them all.
     pub(crate) fn start(mesh: &Mesh, dice: &Dice) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .expect("a runtime can be made");
         let mut workload = Self {
-            runtime,
+            runtime: runtime(),
             config: config(mesh),
             clock: Clock::start(),
             stop: watch::Sender::new(false),
@@ -80,11 +68,14 @@ impl Workload {
     pub(crate) fn finish(&mut self, within: Duration) -> (Vec<Append>, Vec<Read>) {
         self.stop.send_replace(true);
         let (producers, readers) = (&mut self.producers, &mut self.readers);
-        let ended = self.runtime.block_on(timeout(within, async {
-            let appends = std::mem::take(producers).join_all().await;
-            let reads = std::mem::take(readers).join_all().await;
-            (appends.concat(), reads.concat())
-        }));
+        let ended = self.runtime.block_on(async {
+            let all = async {
+                let appends = std::mem::take(producers).join_all().await;
+                let reads = std::mem::take(readers).join_all().await;
+                (appends.concat(), reads.concat())
+            };
+            timeout(within, all).await
+        });
         ended.expect("clients end once the mesh is well")
     }
 
@@ -145,29 +136,6 @@ impl Workload {
                 }
             };
             self.readers.spawn_on(working, self.runtime.handle());
-        }
-    }
-}
-
-fn config(mesh: &Mesh) -> ClientConfig {
-    let dir = mesh.dir().join("client");
-    let identity = Identity::load(&IdentityFiles {
-        ca: dir.join("ca.pem"),
-        certificate: dir.join("client.pem"),
-        key: dir.join("client.key"),
-    });
-    let seeds = mesh.nodes.iter().map(|node| node.address.to_string());
-    ClientConfig {
-        give_up_after: Duration::from_secs(5),
-        ..ClientConfig::new(seeds.collect(), identity.expect("init made an identity"))
-    }
-}
-
-async fn connect(config: &ClientConfig) -> Client {
-    loop {
-        match Client::connect(config.clone()).await {
-            Ok(client) => return client,
-            Err(_) => sleep(Duration::from_millis(50)).await,
         }
     }
 }
