@@ -56,7 +56,7 @@ fn run(command: &mut Command) -> Result<(), String> {
 }
 
 #[test]
-fn a_full_disk_acknowledges_nothing_and_goes_on_when_it_empties() {
+fn a_disk_that_fills_up_under_a_leader_and_empties_loses_nothing() {
     let _alone = alone();
     let mut mesh = Mesh::init(&MeshOptions::default());
     let mounted = match Mounted::at(&mesh.scratch().join("small")) {
@@ -86,11 +86,21 @@ fn a_full_disk_acknowledges_nothing_and_goes_on_when_it_empties() {
     producer.wait_acknowledged(100);
     let full = mounted.fill();
     producer.feed(EVENTS);
-    eventually("the disk is full, and the node says so", || {
-        let node = &mesh.nodes[0];
-        node.metric("tetrarch_store_errors_total{kind=\"storage_full\"}") > 0.0
-            || node.metric("tetrarch_disk_level{level=\"full\"}") > 0.0
-    });
+    eventually(
+        "the disk is full, something found no room, and the node says so",
+        || {
+            let node = &mesh.nodes[0];
+            node.metric("tetrarch_store_errors_total{kind=\"storage_full\"}") > 0.0
+                && node.metric("tetrarch_disk_level{level=\"full\"}") > 0.0
+        },
+    );
+    let acknowledged = producer.acknowledged();
+    assert!(acknowledged < 100 + EVENTS, "{acknowledged} found room");
+    let lines = mesh.nodes[0].log().matches("cannot be copied").count();
+    assert!(
+        (1..20).contains(&lines),
+        "{lines} lines about one full disk"
+    );
     fs::remove_file(full).expect("a file can be removed");
     producer.wait_acknowledged(100 + EVENTS);
     let (payloads, _) = producer.finish();

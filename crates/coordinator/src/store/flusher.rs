@@ -12,6 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use tetrarch_log::Failure;
 use tetrarch_wire::{ChannelUid, Seq};
 
 use super::Flusher;
@@ -133,7 +134,7 @@ impl FlushThread {
                     tracing::error!(%error, "the WAL cannot be copied into the segments");
                 }
                 self.refused = Some(why);
-                self.telemetry.store().error(StoreErrorKind::Retryable);
+                self.telemetry.store().error(kind_of(error.failure()));
                 false
             }
         }
@@ -170,5 +171,14 @@ impl FlushThread {
             Ok(count) => tracing::info!(count, "deleted channels were removed for good"),
             Err(error) => tracing::warn!(%error, "deleted channels were not removed"),
         }
+    }
+}
+
+const fn kind_of(failure: Failure) -> StoreErrorKind {
+    match failure {
+        Failure::Retryable => StoreErrorKind::Retryable,
+        Failure::StorageFull => StoreErrorKind::StorageFull,
+        Failure::Corrupt => StoreErrorKind::Corrupt,
+        Failure::Fatal => StoreErrorKind::Fatal,
     }
 }
