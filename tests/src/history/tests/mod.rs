@@ -2,9 +2,10 @@
 //! the rule that it breaks.
 
 mod bad;
+mod bad_reads;
 mod good;
 
-use super::{Append, Drained, EventName, History, Outcome, Read, Stored};
+use super::{Append, Drained, EventName, History, Outcome, Read, Stored, Violation};
 
 fn name(producer: u32, number: u64) -> EventName {
     EventName { producer, number }
@@ -98,4 +99,21 @@ fn good() -> History {
             .map(|node| drained(node, &log()))
             .collect(),
     }
+}
+
+/// Changes the good history; what is found must include exactly this.
+fn finds(violation: &Violation, rule: u8, change: impl FnOnce(&mut History)) {
+    let mut history = good();
+    change(&mut history);
+    let found = history.check();
+    assert!(found.contains(violation), "not {violation:?}: {found:?}");
+    assert_eq!(violation.rule(), rule);
+}
+
+/// As [`finds`], and nothing else.
+fn finds_only(violation: Violation, rule: u8, change: impl FnOnce(&mut History)) {
+    let mut history = good();
+    change(&mut history);
+    assert_eq!(violation.rule(), rule);
+    assert_eq!(history.check(), [violation]);
 }
