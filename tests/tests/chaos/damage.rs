@@ -37,6 +37,17 @@ fn a_sealed_segment_that_is_gone() {
     damage(|segments| fs::remove_file(&segments[1]).expect("a segment can be removed"));
 }
 
+#[test]
+fn a_channel_whose_votes_are_gone() {
+    let _alone = alone();
+    damage(|segments| {
+        let channel = segments[0].parent().expect("a segment is in a directory");
+        for copy in ["state.a", "state.b"] {
+            fs::remove_file(channel.join(copy)).expect("the state can be removed");
+        }
+    });
+}
+
 /// Damages the segments of a follower, and looks at what comes of it.
 fn damage(harm: impl FnOnce(&[PathBuf])) {
     let mut mesh = Mesh::start_with(&MeshOptions {

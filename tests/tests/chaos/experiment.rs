@@ -21,8 +21,9 @@ use super::{
 const SECONDS: u64 = 20;
 /// How long clients may take to end, and a node to tell its log, once the mesh is well.
 const PATIENCE: Duration = Duration::from_secs(90);
-/// Small segments, so that there are sealed ones soon.
-pub(crate) const STORAGE: [(&str, &str); 2] = [
+/// Small segments and a small write-ahead log, so that there are sealed and recycled ones soon.
+pub(crate) const STORAGE: [(&str, &str); 3] = [
+    ("TETRARCH_STORAGE_WAL_FILE_BYTES", "2MiB"),
     ("TETRARCH_STORAGE_SEGMENT_BYTES", "1MiB"),
     ("TETRARCH_STORAGE_FLUSH_TRIGGER_BYTES", "64KiB"),
 ];
