@@ -84,6 +84,12 @@ impl Mesh {
         }
     }
 
+    /// Leaves everything where it is when the mesh goes, and says where: a failure is to be looked at.
+    pub fn keep(&mut self) -> PathBuf {
+        self.root.disable_cleanup(true);
+        self.root.path().to_owned()
+    }
+
     /// The directory that `tetrarch init` made.
     #[must_use]
     pub fn dir(&self) -> PathBuf {

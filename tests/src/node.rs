@@ -43,7 +43,7 @@ pub struct NodeProcess {
     /// Where it listens, for nodes and clients over UDP, for HTTP over TCP.
     pub address: SocketAddr,
     dir: PathBuf,
-    environment: Vec<(&'static str, &'static str)>,
+    environment: Vec<(&'static str, String)>,
     child: Option<Child>,
 }
 
@@ -60,9 +60,17 @@ impl NodeProcess {
             name: name.to_owned(),
             address,
             dir: dir.to_owned(),
-            environment: environment.to_vec(),
+            environment: environment
+                .iter()
+                .map(|(name, value)| (*name, (*value).to_owned()))
+                .collect(),
             child: None,
         }
+    }
+
+    /// Sets a variable of its environment, which overrides its `node.toml` from the next start on.
+    pub fn set_variable(&mut self, name: &'static str, value: String) {
+        self.environment.push((name, value));
     }
 
     /// Starts the process. What it logs is added to `node.log` beside its configuration.
@@ -78,7 +86,7 @@ impl NodeProcess {
         let log = log.expect("a node's log can be written");
         let child = binary::command(["serve", "--config"])
             .arg(self.dir.join("node.toml"))
-            .envs(self.environment.iter().copied())
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -152,6 +160,17 @@ impl NodeProcess {
         let line = page.lines().find_map(|line| line.strip_prefix(series));
         line.and_then(|value| value.trim().parse().ok())
             .unwrap_or(0.0)
+    }
+
+    /// The sum over all series of a metric; 0 if there are none.
+    #[must_use]
+    pub fn metric_sum(&self, metric: &str) -> f64 {
+        let Some((200, page)) = http::get(self.address, "/metrics") else {
+            return 0.0;
+        };
+        let series = page.lines().filter_map(|line| line.strip_prefix(metric));
+        let values = series.filter_map(|rest| rest.rsplit(' ').next()?.parse::<f64>().ok());
+        values.sum()
     }
 
     fn log_path(&self) -> PathBuf {

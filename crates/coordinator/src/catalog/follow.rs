@@ -30,6 +30,8 @@ pub(crate) struct Follower {
     pub(crate) writes: WriteHandle,
     pub(crate) registry: Arc<Registry>,
     pub(crate) telemetry: Arc<Telemetry>,
+    /// Channels that the store once held and of which it can read nothing.
+    pub(crate) lost: BTreeSet<ChannelUid>,
 }
 
 impl Follower {
@@ -130,16 +132,23 @@ impl Follower {
     }
 
     async fn take_up(&self, entry: &ChannelEntry) {
-        let opening = opening_of_new(entry, self.me, &self.telemetry);
+        let is_lost = self.lost.contains(&entry.uid);
+        let opening = if is_lost {
+            opening_of_lost(entry, &self.telemetry)
+        } else {
+            opening_of_new(entry, self.me, &self.telemetry)
+        };
         // Registered at once, so that the channel is taken up only once.
         self.registry.insert(&opening.handle);
-        self.writes.order(
-            entry.uid,
-            WriteOp::Open {
-                name: entry.name.clone(),
-                genesis: entry.genesis.clone(),
-            },
-        );
+        if !is_lost {
+            self.writes.order(
+                entry.uid,
+                WriteOp::Open {
+                    name: entry.name.clone(),
+                    genesis: entry.genesis.clone(),
+                },
+            );
+        }
         self.order(entry.uid, Command::Open(Box::new(opening)))
             .await;
     }
@@ -175,4 +184,13 @@ pub(crate) fn opening_of_new(
         replay: Vec::new(),
         stand_first: entry.first_leader == me,
     }
+}
+
+/// A channel whose votes and events this node once had and cannot read. Were it taken up as new,
+/// the node would vote as if it had promised and acknowledged nothing; so it is halted here, and
+/// what is left of its files stays as it is.
+pub(crate) fn opening_of_lost(entry: &ChannelEntry, telemetry: &Telemetry) -> ChannelOpening {
+    let mut opening = opening_of_new(entry, VoterId::NONE, telemetry);
+    opening.recovered.damaged = true;
+    opening
 }

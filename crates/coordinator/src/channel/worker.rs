@@ -502,6 +502,9 @@ impl Worker {
         for (header, control) in &replay {
             replica.replay(header, control.as_ref());
         }
+        if let Some(reason) = &replica.view().halted {
+            handle.telemetry.halted(reason);
+        }
         self.context.registry.insert(&handle);
         let facts = &self.context.facts;
         let owner = (self.context.me, self.keeper);

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use tetrarch_log::RecoveredChannel;
+use tetrarch_log::{Damage, ReadError, RecoveredChannel};
 use tetrarch_replica::Recovered;
 use tetrarch_wire::{BatchHeader, ChannelUid, Seq, VoterId, batch::Control};
 
@@ -15,7 +15,8 @@ use crate::{
 /// Most bytes that are read at once.
 const CHUNK_BYTES: usize = 4 * 1024 * 1024;
 
-/// Makes an opening of a channel that the store holds. Reads files: not for an async worker.
+/// Makes an opening of a channel that the store holds. Where its bytes are damaged it is halted,
+/// and the node's other channels go on. Reads files: not for an async worker.
 pub(super) fn opening(
     channel: RecoveredChannel,
     reader: &Reader,
@@ -28,23 +29,18 @@ pub(super) fn opening(
         halted,
         ..
     } = channel;
-    if let Some(damage) = &halted {
-        tracing::error!(channel = %name, ?damage, "bytes of the channel are damaged");
-    }
     let remembered = channel
         .producers
         .as_ref()
         .map_or(channel.log_start.seq, |(seq, _)| *seq);
-    let replay = if halted.is_some() {
-        Vec::new()
-    } else {
-        headers_after(
-            uid,
-            remembered.max(channel.log_start.seq),
-            channel.tail.seq,
-            reader,
-        )?
+    let after = remembered.max(channel.log_start.seq);
+    let read = match halted {
+        Some(damage) => Err(damage),
+        None => headers_after(uid, after, channel.tail.seq, reader)?,
     };
+    if let Err(damage) = &read {
+        tracing::error!(channel = %name, ?damage, "bytes of the channel are damaged");
+    }
     let recovered = Recovered {
         hard_state: channel.hard_state,
         log_start: channel.log_start,
@@ -52,29 +48,35 @@ pub(super) fn opening(
         epochs: channel.epochs,
         commit_hint: channel.commit_hint,
         producers: channel.producers,
-        damaged: halted.is_some(),
+        damaged: read.is_err(),
     };
     let handle = Arc::new(ChannelHandle::new(uid, name, genesis, telemetry));
     Ok(ChannelOpening {
         handle,
         recovered,
-        replay,
+        replay: read.unwrap_or_default(),
         stand_first: false,
     })
 }
 
+/// What is replayed of one batch.
+type Header = (BatchHeader, Option<Control>);
+
+/// The headers of all batches after a seq, or the damage that stands in the way.
 fn headers_after(
     uid: ChannelUid,
     after: Seq,
     tail: Seq,
     reader: &Reader,
-) -> Result<Vec<(BatchHeader, Option<Control>)>, NodeError> {
+) -> Result<Result<Vec<Header>, Damage>, NodeError> {
     let mut headers = Vec::new();
     let mut next = after.next();
     while next <= tail {
-        let read = reader
-            .read(uid, next, CHUNK_BYTES)
-            .map_err(|e| unreadable(uid, &e))?;
+        let read = match reader.read(uid, next, CHUNK_BYTES) {
+            Ok(read) => read,
+            Err(ReadError::Corrupt(damage)) => return Ok(Err(damage)),
+            Err(error) => return Err(unreadable(uid, &error)),
+        };
         let Some(last) = read.batches.last() else {
             break;
         };
@@ -84,7 +86,7 @@ fn headers_after(
             headers.push((*batch.header(), control));
         }
     }
-    Ok(headers)
+    Ok(Ok(headers))
 }
 
 fn unreadable(channel: ChannelUid, error: &dyn std::error::Error) -> NodeError {

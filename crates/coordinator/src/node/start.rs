@@ -1,18 +1,18 @@
 //! Starting a node, step by step: store, recovery, threads, workers, mesh, tasks.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{collections::BTreeSet, sync::Arc, time::SystemTime};
 
 use tetrarch_client::tls::{Identity, PrincipalKind};
 use tetrarch_log::{OpenedStore, RealDisk, StoreIdentity};
 use tetrarch_replica::catalog::Genesis;
-use tetrarch_wire::{Boot, NodeId, Voter};
+use tetrarch_wire::{Boot, ChannelUid, NodeId, Voter};
 use tokio::sync::{Semaphore, broadcast, watch};
 
 use super::{Node, NodeFacts, TRANSITIONS_KEPT, Threads, inbound::NodeInbound, recovery};
 use crate::{
     NodeConfig, NodeError,
     beats::BeatHandle,
-    catalog::{CatalogView, Follower, opening_of_new},
+    catalog::{CatalogView, Follower, opening_of_lost, opening_of_new},
     channel::{ChannelOpening, Inbox, Worker, WorkerContext, Workers, inbox},
     clock,
     disk_watch::DiskWatch,
@@ -54,6 +54,7 @@ struct Parts {
     flusher: crate::store::Flusher,
     reader: crate::store::Reader,
     openings: Vec<ChannelOpening>,
+    lost: BTreeSet<ChannelUid>,
 }
 
 fn node_id(identity: &Identity) -> Result<NodeId, NodeError> {
@@ -108,9 +109,10 @@ fn recover(store: OpenedStore<RealDisk>, telemetry: &Telemetry) -> Result<Parts,
         lost,
     } = store;
     let genesis = Genesis::decode(&identity.genesis).map_err(NodeError::Genesis)?;
-    for (channel, damage) in lost {
+    for (channel, damage) in &lost {
         tracing::error!(%channel, ?damage, "nothing of a channel can be read: it is left alone");
     }
+    let lost: BTreeSet<ChannelUid> = lost.into_iter().map(|(channel, _)| channel).collect();
     let voter = Voter {
         node: identity.node,
         store: identity.store,
@@ -130,7 +132,11 @@ fn recover(store: OpenedStore<RealDisk>, telemetry: &Telemetry) -> Result<Parts,
             .iter()
             .any(|opening| opening.handle.uid == meta.uid)
     {
-        openings.push(opening_of_new(&meta, voter, telemetry));
+        openings.push(if lost.contains(&meta.uid) {
+            opening_of_lost(&meta, telemetry)
+        } else {
+            opening_of_new(&meta, voter, telemetry)
+        });
     }
     Ok(Parts {
         identity,
@@ -140,6 +146,7 @@ fn recover(store: OpenedStore<RealDisk>, telemetry: &Telemetry) -> Result<Parts,
         flusher,
         reader,
         openings,
+        lost,
     })
 }
 
@@ -150,6 +157,7 @@ struct Starting {
     genesis: Genesis,
     boot: Boot,
     openings: Vec<ChannelOpening>,
+    lost: BTreeSet<ChannelUid>,
     inboxes: Vec<Inbox>,
     sessions: Arc<SessionContext>,
     workers: Workers,
@@ -171,6 +179,7 @@ impl Starting {
             flusher,
             reader,
             openings,
+            lost,
         } = parts;
         let (workers, events, inboxes) = make_workers(config.workers.max(1));
         let started = WriteHandle::start(
@@ -218,6 +227,7 @@ impl Starting {
             genesis,
             boot,
             openings,
+            lost,
             inboxes,
             sessions,
             workers,
@@ -358,6 +368,7 @@ impl Starting {
             writes: self.writes.clone(),
             registry: Arc::clone(&self.sessions.registry),
             telemetry: Arc::clone(&self.sessions.telemetry),
+            lost: std::mem::take(&mut self.lost),
         };
         let retention = RetentionSweep {
             registry: Arc::clone(&self.sessions.registry),
@@ -376,7 +387,8 @@ impl Starting {
         shares.resize_with(self.inboxes.len(), Vec::new);
         for opening in self.openings.drain(..) {
             let uid = opening.handle.uid;
-            if opening.recovered.tail.seq == tetrarch_wire::Seq::ZERO {
+            let is_new = opening.recovered.tail.seq == tetrarch_wire::Seq::ZERO;
+            if is_new && !opening.recovered.damaged {
                 let name = opening.handle.name.clone();
                 let genesis = opening.handle.genesis.clone();
                 self.writes

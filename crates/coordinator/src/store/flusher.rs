@@ -8,10 +8,11 @@ use std::{
         mpsc,
     },
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
+use tetrarch_log::Failure;
 use tetrarch_wire::{ChannelUid, Seq};
 
 use super::Flusher;
@@ -21,6 +22,8 @@ use crate::telemetry::{StoreErrorKind, Telemetry};
 const BUDGET_BYTES: u64 = 32 * 1024 * 1024;
 /// How long the thread waits for work before it looks whether it is to end.
 const IDLE_WAIT: Duration = Duration::from_millis(100);
+/// How long nothing is copied after the disk has refused: it stays full for longer than a moment.
+const REST: Duration = Duration::from_secs(1);
 /// How many orders may wait; whoever gives more waits.
 const MAX_ORDERS: usize = 4_096;
 /// How often deleted channels are looked for whose grace period is over, in idle waits.
@@ -56,6 +59,7 @@ impl FlushHandle {
             orders,
             stopping: Arc::clone(&stopping),
             telemetry,
+            refused: None,
         };
         let join = std::thread::Builder::new()
             .name("tetrarch-flush".to_owned())
@@ -88,6 +92,8 @@ struct FlushThread {
     orders: mpsc::Receiver<FlushOrder>,
     stopping: Arc<AtomicBool>,
     telemetry: Arc<Telemetry>,
+    /// Why the disk refused the last time, if it did.
+    refused: Option<String>,
 }
 
 impl FlushThread {
@@ -95,7 +101,10 @@ impl FlushThread {
         let mut idle = 0;
         while !self.stopping.load(Ordering::Acquire) {
             self.carry_out_orders();
-            if !self.flush() && !self.flusher.wait_for_work(IDLE_WAIT) {
+            let more = self.flush();
+            if self.refused.is_some() {
+                self.rest();
+            } else if !more && !self.flusher.wait_for_work(IDLE_WAIT) {
                 idle += 1;
             }
             if idle >= PURGE_EVERY {
@@ -113,12 +122,30 @@ impl FlushThread {
     /// Returns whether there is more to do at once.
     fn flush(&mut self) -> bool {
         match self.flusher.flush(BUDGET_BYTES) {
-            Ok(progress) => progress.more,
+            Ok(progress) => {
+                if self.refused.take().is_some() {
+                    tracing::info!("the WAL is copied into the segments again");
+                }
+                progress.more
+            }
             Err(error) => {
-                tracing::error!(%error, "the WAL cannot be copied into the segments");
-                self.telemetry.store().error(StoreErrorKind::Retryable);
+                let why = error.to_string();
+                if self.refused.as_ref() != Some(&why) {
+                    tracing::error!(%error, "the WAL cannot be copied into the segments");
+                }
+                self.refused = Some(why);
+                self.telemetry.store().error(kind_of(error.failure()));
                 false
             }
+        }
+    }
+
+    /// Leaves the disk alone for a while. Orders go on, and a stop is not held up.
+    fn rest(&mut self) {
+        let begun = Instant::now();
+        while begun.elapsed() < REST && !self.stopping.load(Ordering::Acquire) {
+            self.carry_out_orders();
+            std::thread::sleep(IDLE_WAIT);
         }
     }
 
@@ -144,5 +171,14 @@ impl FlushThread {
             Ok(count) => tracing::info!(count, "deleted channels were removed for good"),
             Err(error) => tracing::warn!(%error, "deleted channels were not removed"),
         }
+    }
+}
+
+const fn kind_of(failure: Failure) -> StoreErrorKind {
+    match failure {
+        Failure::Retryable => StoreErrorKind::Retryable,
+        Failure::StorageFull => StoreErrorKind::StorageFull,
+        Failure::Corrupt => StoreErrorKind::Corrupt,
+        Failure::Fatal => StoreErrorKind::Fatal,
     }
 }

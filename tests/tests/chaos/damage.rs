@@ -1,0 +1,152 @@
+//! Bytes that rot and files that vanish on one node while it is stopped: it says so and takes the
+//! channel out of service, it serves nothing wrong, and the others go on.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use tetrarch_client::{Client, FetchFrom, FetchOptions};
+use tetrarch_tests::{Mesh, MeshOptions, Producer, Signal, eventually, history::Stored};
+use tetrarch_wire::Seq;
+use tokio::time::sleep;
+
+use super::{CHANNEL, alone, clients, read, record::told};
+
+/// Enough for several segments of the smallest size.
+const EVENTS: u64 = 6_000;
+const PADDING: usize = 1_000;
+/// How long a node may take until it is known to be damaged or whole.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[test]
+fn a_flipped_byte_in_a_sealed_segment() {
+    let _alone = alone();
+    damage(|segments| {
+        let mut bytes = fs::read(&segments[1]).expect("a segment can be read");
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 0x10;
+        fs::write(&segments[1], bytes).expect("a segment can be written");
+    });
+}
+
+#[test]
+fn a_sealed_segment_that_is_gone() {
+    let _alone = alone();
+    damage(|segments| fs::remove_file(&segments[1]).expect("a segment can be removed"));
+}
+
+#[test]
+fn a_channel_whose_votes_are_gone() {
+    let _alone = alone();
+    damage(|segments| {
+        let channel = segments[0].parent().expect("a segment is in a directory");
+        for copy in ["state.a", "state.b"] {
+            fs::remove_file(channel.join(copy)).expect("the state can be removed");
+        }
+    });
+}
+
+/// Damages the segments of a follower, and looks at what comes of it.
+fn damage(harm: impl FnOnce(&[PathBuf])) {
+    let mut mesh = Mesh::start_with(&MeshOptions {
+        environment: super::experiment::STORAGE.to_vec(),
+        ..MeshOptions::default()
+    });
+    mesh.create_channel(CHANNEL);
+    let hurt = (mesh.leader_of(CHANNEL) + 1) % 3;
+    let mut producer = Producer::start_padded(&mesh, CHANNEL, "p", PADDING);
+    producer.feed(EVENTS);
+    producer.wait_acknowledged(EVENTS);
+    mesh.nodes[hurt].signal(Signal::Term);
+    assert_eq!(mesh.nodes[hurt].wait(), Some(0));
+
+    let data = mesh.nodes[hurt].dir().join("data");
+    let segments = segments(&data);
+    assert!(segments.len() > 2, "too few segments: {segments:?}");
+    harm(&segments);
+    let verified = tetrarch_tests::tetrarch(["verify", &data.display().to_string()]);
+    assert_ne!(verified.code, Some(0), "verify finds nothing: {verified:?}");
+
+    mesh.nodes[hurt].start();
+    producer.feed(EVENTS / 2);
+    producer.wait_acknowledged(EVENTS + EVENTS / 2);
+    let (payloads, _) = producer.finish();
+    let served = served(&mesh, hurt);
+    for whole in (0..3).filter(|node| *node != hurt) {
+        assert_eq!(mesh.read_back(whole, CHANNEL, payloads.len()), payloads);
+    }
+    let name = &mesh.nodes[hurt].name;
+    for (told, wanted) in served.iter().zip(&payloads) {
+        assert_eq!(*told.payload, **wanted, "{name} serves something else");
+    }
+    eventually(&format!("{name} says that the channel is halted"), || {
+        is_halted(&mesh, hurt) && says_why(&mesh, hurt)
+    });
+    assert!(
+        mesh.nodes[hurt].log().contains("halted"),
+        "its log says so too"
+    );
+}
+
+fn is_halted(mesh: &Mesh, node: usize) -> bool {
+    let halted = format!("tetrarch_channel_halted{{channel=\"{CHANNEL}\"");
+    mesh.nodes[node].metric_sum(&halted) > 0.0
+}
+
+fn says_why(mesh: &Mesh, node: usize) -> bool {
+    let name = mesh.nodes[node].name.clone();
+    let (runtime, config) = (clients::runtime(), clients::config(mesh));
+    let status = runtime.block_on(async {
+        let client = clients::connect(&config).await;
+        client.admin().through(&name).show_channel(CHANNEL).await
+    });
+    status.is_ok_and(|status| status.halted.is_some())
+}
+
+/// What the damaged node serves before it notices: some first events, none if it noticed at once.
+fn served(mesh: &Mesh, node: usize) -> Vec<Stored> {
+    let name = mesh.nodes[node].name.clone();
+    let (runtime, config) = (clients::runtime(), clients::config(mesh));
+    runtime.block_on(async {
+        let client: Client = clients::connect(&config).await;
+        let options = FetchOptions {
+            node: Some(name),
+            wait: read::WAIT,
+            ..FetchOptions::default()
+        };
+        let mut served = Vec::new();
+        let mut next = 1;
+        let begun = Instant::now();
+        while !is_halted(mesh, node) {
+            assert!(begun.elapsed() < PATIENCE, "not halted, {next} comes next");
+            let place = FetchFrom::Seq(Seq::new(next));
+            match client.fetch(CHANNEL, place, &options).await {
+                Ok(fetched) => {
+                    let (events, end) = told(&fetched, next);
+                    served.extend(events);
+                    next = end;
+                }
+                Err(_) => sleep(read::PAUSE).await,
+            }
+        }
+        served
+    })
+}
+
+/// The segments of the channel that has most, by their first seq.
+fn segments(data: &Path) -> Vec<PathBuf> {
+    let channels = fs::read_dir(data.join("chan")).expect("a store has channels");
+    let all = channels.map(|channel| {
+        let dir = channel.expect("a directory can be listed").path();
+        let files = fs::read_dir(dir).expect("a channel has files");
+        let paths = files.filter_map(|file| Some(file.ok()?.path()));
+        let mut segments: Vec<PathBuf> = paths
+            .filter(|path| path.extension().is_some_and(|end| end == "log"))
+            .collect();
+        segments.sort();
+        segments
+    });
+    all.max_by_key(Vec::len).unwrap_or_default()
+}
