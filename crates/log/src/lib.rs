@@ -45,7 +45,7 @@ pub use flusher::{FlushProgress, Flusher};
 pub use gauge::{ChannelStats, StoreStats};
 pub use op::{WriteOp, WriteRequest};
 pub use options::StoreOptions;
-pub use queue::{Group, GroupQueue, QueueFull};
+pub use queue::{Group, GroupQueue, Issuer, NotTaken, NotTakenBecause};
 pub use reader::{ReadOut, Reader};
 pub use store::{OpenedStore, RecoveredChannel, StoreIdentity, format, open};
 pub use verify::{Finding, FindingKind, VerifyReport, verify};

@@ -102,6 +102,8 @@ pub enum HaltReason {
         /// What is known to be committed.
         commit: Seq,
     },
+    /// The log refused a write that contradicts what it holds: one of the two is wrong.
+    LogRefused,
     /// The store is lost to this process.
     StoreFailed,
 }
@@ -120,10 +122,14 @@ pub enum AdminOutcome {
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Make these writes durable, then give the token back.
+    /// Make these writes durable, then give the token back. They are durable in the order in which
+    /// they are issued: if `failures` is not the number of writes of this channel that have failed,
+    /// an earlier one has failed meanwhile, and this one must fail, too.
     Persist {
         /// Comes back with the completion.
         token: PersistToken,
+        /// How many failures the replica was told of.
+        failures: u64,
         /// The writes, in order.
         writes: Vec<LogWrite>,
     },

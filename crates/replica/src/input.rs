@@ -38,6 +38,10 @@ pub enum Proposal {
 pub enum PersistFailure {
     /// There was no room. The log is as it was before; the writes may be tried again.
     StorageFull,
+    /// Bytes of the channel are damaged.
+    Corrupt,
+    /// The write contradicts what the log holds.
+    Refused,
     /// The store is lost to this process. Nothing more will be persisted.
     Fatal,
 }
@@ -135,9 +139,7 @@ pub enum Input {
         /// Which.
         token: PersistToken,
     },
-    /// A persist did not happen. A write that does not fit the log as it then is must fail as
-    /// well: later appends that continue a failed one, and truncations to what it would have
-    /// written.
+    /// A persist did not happen; nor does any that was issued before this was told.
     PersistFailed {
         /// Which.
         token: PersistToken,

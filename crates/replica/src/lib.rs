@@ -7,6 +7,8 @@
 pub mod beat;
 pub mod catalog;
 mod catchup;
+mod committed_read;
+mod confirmation;
 mod context;
 mod disk_level;
 mod durability;
@@ -18,16 +20,17 @@ pub mod placement;
 mod produce;
 mod producer;
 mod propose;
-mod read_index;
 mod recovery;
 mod replica;
 mod replication;
 mod settings;
+pub mod shard;
 #[cfg(test)]
 mod testing;
 mod transfer;
 mod view;
 
+pub use committed_read::CommittedRead;
 pub use context::{Chance, Context, Moment, Now};
 pub use disk_level::disk_level;
 pub use effect::{

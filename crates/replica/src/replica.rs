@@ -113,7 +113,11 @@ impl Replica {
                 outcome: AdminOutcome::Failed("the channel is halted on this node"),
             }),
             Input::PersistFailed {
-                failure: PersistFailure::StorageFull | PersistFailure::Fatal,
+                failure:
+                    PersistFailure::StorageFull
+                    | PersistFailure::Corrupt
+                    | PersistFailure::Refused
+                    | PersistFailure::Fatal,
                 ..
             }
             | Input::Select

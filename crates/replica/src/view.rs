@@ -2,7 +2,7 @@
 //! knows; what it does not know is `None`.
 
 use bytes::Bytes;
-use tetrarch_wire::{Batch, Epoch, LogPosition, ReplicaRole, Seq, VoterId, frame::ChannelBeat};
+use tetrarch_wire::{Epoch, LogPosition, ReplicaRole, Seq, VoterId, frame::ChannelBeat};
 
 use crate::{HaltReason, Moment, Replica, catchup::CatchUp, replication::Flow};
 
@@ -82,12 +82,12 @@ impl Replica {
         (self.role.get(), self.epoch_seen(), self.known_leader())
     }
 
-    /// Whether a read waits until a majority has acknowledged a beat.
+    /// Whether an answer waits until a majority has acknowledged a beat.
     #[must_use]
     pub fn awaits_acknowledgement(&self) -> bool {
         self.leadership
             .as_deref()
-            .is_some_and(|leadership| !leadership.reads.is_empty())
+            .is_some_and(|leadership| !leadership.unconfirmed.is_empty())
     }
 
     /// A leader's commit is worth something from the first batch of its own epoch on.
@@ -129,26 +129,6 @@ impl Replica {
             connected: follower.connected,
             in_step: follower.flow == Flow::Push,
         })
-    }
-
-    /// Whole committed batches from the one that holds the seq after `after` on, at most
-    /// `max_bytes` of them but at least one; empty at the end. `None` if they are not in memory
-    /// (any more): the log has them.
-    #[must_use]
-    pub fn committed_since(&self, after: Seq, max_bytes: usize) -> Option<Vec<Batch>> {
-        if after >= self.commit.min(self.log.tail().seq) {
-            return Some(Vec::new());
-        }
-        let recent = self.log.recent();
-        let index = recent.index_of(after.next())?;
-        let mut batches = recent.take_from(index, max_bytes, usize::MAX);
-        while batches
-            .last()
-            .is_some_and(|batch| batch.last_seq() > self.commit)
-        {
-            batches.pop();
-        }
-        Some(batches)
     }
 
     /// Everything up to this seq may be dropped by the log: a committed trim point covers it.

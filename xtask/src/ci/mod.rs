@@ -42,7 +42,12 @@ pub(crate) fn run() -> ExitCode {
     }
 }
 
-fn steps() -> [Step; 5] {
+/// Seeds of the simulator that every change is run under, and how often each thing that they are
+/// about must be met in them.
+const SEEDS: &str = "500";
+const LEAST: &str = "20";
+
+fn steps() -> [Step; 6] {
     [
         Step::new("fmt", &["fmt", "--all", "--check"])
             .needing("fmt", "rustup component add rustfmt"),
@@ -61,6 +66,21 @@ fn steps() -> [Step; 5] {
         .needing("clippy", "rustup component add clippy"),
         Step::new("doc", &["doc", "--workspace", "--no-deps"]).with("RUSTDOCFLAGS", "-D warnings"),
         Step::tests(),
+        Step::new(
+            "simulate",
+            &[
+                "run",
+                "--release",
+                "--package",
+                "tetrarch-sim",
+                "--",
+                "run",
+                "--seeds",
+                SEEDS,
+                "--least",
+                LEAST,
+            ],
+        ),
         Step::new("deny", &["deny", "check"]).needing("deny", "cargo install cargo-deny"),
     ]
 }

@@ -25,7 +25,7 @@ const IMPURE: &[&str] = &[
     "socket2",
 ];
 
-const RULES: [Rule; 10] = [
+const RULES: [Rule; 11] = [
     Rule {
         package: "tetrarch-wire",
         ours: &[],
@@ -94,6 +94,18 @@ const RULES: [Rule; 10] = [
         ],
         others: None,
         never: &[],
+    },
+    // It runs what ships in place of a node's process, and nothing of the process itself.
+    Rule {
+        package: "tetrarch-sim",
+        ours: &[
+            "tetrarch-wire",
+            "tetrarch-fsm",
+            "tetrarch-replica",
+            "tetrarch-log",
+        ],
+        others: Some(&["bytes", "clap", "serde_json"]),
+        never: IMPURE,
     },
     // They drive the binary from outside, and speak to it as a client or a stranger would.
     Rule {

@@ -1,9 +1,9 @@
 //! Carrying out what the protocol core wants done, in order. Nothing is decided here.
 
-use tetrarch_log::WriteOp;
+use tetrarch_log::{Issuer, WriteOp};
 use tetrarch_replica::{
     AdminOutcome, Effect, HaltReason, Lane, LogReadFailure, LogWrite, PersistToken, ReadTicket,
-    RoleChange, Ticket,
+    RoleChange, Ticket, shard::ShardEffect,
 };
 use tetrarch_wire::{
     ChannelUid, Epoch, Seq, VoterId,
@@ -11,54 +11,70 @@ use tetrarch_wire::{
 };
 
 use super::{LogReadDone, Worker, tickets::Waiting};
-use crate::{clock, node::TransitionEvent, store::ReadOutcome};
+use crate::{
+    clock,
+    node::TransitionEvent,
+    store::{Origin, ReadOutcome},
+};
 
 impl Worker {
-    pub(super) fn carry_out(&mut self, channel: ChannelUid, effects: Vec<Effect>) {
-        for effect in effects {
-            match effect {
-                Effect::Persist { token, writes } => self.persist(channel, token, writes),
-                Effect::Send {
-                    to,
-                    epoch,
-                    message,
-                    lane,
-                } => {
-                    self.send(channel, to, epoch, message, lane);
-                }
-                Effect::Reply { ticket, outcome } => self.reply(ticket, outcome),
-                Effect::ReadIndexReady { ticket, result } => {
-                    self.answer_read_index(ticket, result);
-                }
-                Effect::AdminDone { ticket, outcome } => self.answer_admin(ticket, outcome),
-                Effect::ReadLog {
-                    ticket,
-                    from,
-                    max_bytes,
-                } => {
-                    self.read_log(channel, ticket, from, max_bytes);
-                }
-                Effect::RoleChanged(change) => self.role_changed(channel, change),
-                Effect::TransitionRejected(error) => {
-                    if let Some(actor) = self.actors.get(&channel) {
-                        actor.handle.telemetry.transition_rejected(&error);
-                    }
-                }
-                // Readers and the handle are served once, when the turn is settled.
-                Effect::Committed { .. } => {}
-                Effect::Trim { upto } => self.trim(channel, upto),
-                Effect::Deleted => self.context.writes.order(channel, WriteOp::Delete),
-                Effect::BeatNow => {
-                    self.awaiting_acks.insert(channel);
-                    self.context.beats.beat_now(channel);
-                }
-                Effect::Halted(reason) => self.halted(channel, &reason),
-            }
+    pub(super) fn carry_out(&mut self, effect: ShardEffect) {
+        match effect {
+            ShardEffect::Stamp(local) => self.context.beats.stamp(&local, clock::moment()),
+            ShardEffect::Replica(channel, effect) => self.carry_out_of(channel, effect),
         }
     }
 
-    fn persist(&mut self, channel: ChannelUid, token: PersistToken, writes: Vec<LogWrite>) {
-        if let Some(actor) = self.actors.get(&channel) {
+    fn carry_out_of(&mut self, channel: ChannelUid, effect: Effect) {
+        match effect {
+            Effect::Persist {
+                token,
+                failures,
+                writes,
+            } => self.persist(channel, token, failures, writes),
+            Effect::Send {
+                to,
+                epoch,
+                message,
+                lane,
+            } => {
+                self.send(channel, to, epoch, message, lane);
+            }
+            Effect::Reply { ticket, outcome } => self.reply(ticket, outcome),
+            Effect::ReadIndexReady { ticket, result } => {
+                self.answer_read_index(ticket, result);
+            }
+            Effect::AdminDone { ticket, outcome } => self.answer_admin(ticket, outcome),
+            Effect::ReadLog {
+                ticket,
+                from,
+                max_bytes,
+            } => {
+                self.read_log(channel, ticket, from, max_bytes);
+            }
+            Effect::RoleChanged(change) => self.role_changed(channel, change),
+            Effect::TransitionRejected(error) => {
+                if let Some((_, actor)) = self.shard.get(channel) {
+                    actor.handle.telemetry.transition_rejected(&error);
+                }
+            }
+            // Readers and the handle are served once, when the turn is settled.
+            Effect::Committed { .. } => {}
+            Effect::Trim { upto } => self.trim(channel, upto),
+            Effect::Deleted => self.context.writes.order(channel, WriteOp::Delete),
+            Effect::BeatNow => self.context.beats.beat_now(channel),
+            Effect::Halted(reason) => self.halted(channel, &reason),
+        }
+    }
+
+    fn persist(
+        &mut self,
+        channel: ChannelUid,
+        token: PersistToken,
+        failures: u64,
+        writes: Vec<LogWrite>,
+    ) {
+        if let Some((_, actor)) = self.shard.get(channel) {
             for write in &writes {
                 if let LogWrite::Append(batches) = write {
                     let events = batches.iter().map(|b| u64::from(b.header().count)).sum();
@@ -67,9 +83,9 @@ impl Worker {
                 }
             }
         }
-        self.context
-            .writes
-            .persist(self.index, channel, token, writes);
+        let origin = Origin::of_replica(self.index, channel, token);
+        let issuer = Issuer::Replica { failures };
+        self.context.writes.persist(origin, issuer, writes);
     }
 
     fn send(
@@ -80,11 +96,8 @@ impl Worker {
         message: ChannelMessage,
         lane: Lane,
     ) {
-        if let Some(node) = self
-            .actors
-            .get(&channel)
-            .and_then(|actor| actor.node_of(to))
-        {
+        let known = self.shard.get(channel);
+        if let Some(node) = known.and_then(|(_, actor)| actor.node_of(to)) {
             self.context.mesh.send(
                 node,
                 lane,
@@ -177,10 +190,10 @@ impl Worker {
     }
 
     fn role_changed(&mut self, channel: ChannelUid, change: RoleChange) {
-        let Some(actor) = self.actors.get(&channel) else {
+        let Some((replica, actor)) = self.shard.get(channel) else {
             return;
         };
-        actor.handle.publish(&actor.replica.view());
+        actor.handle.publish(&replica.view());
         actor.handle.telemetry.transition(&change);
         let event = TransitionEvent {
             channel: actor.handle.name.clone(),
@@ -194,7 +207,7 @@ impl Worker {
     }
 
     fn halted(&mut self, channel: ChannelUid, reason: &HaltReason) {
-        if let Some(actor) = self.actors.get(&channel) {
+        if let Some((_, actor)) = self.shard.get(channel) {
             actor.handle.telemetry.halted(reason);
         }
         if *reason == HaltReason::StoreFailed {

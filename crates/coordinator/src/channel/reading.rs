@@ -1,6 +1,7 @@
 //! Reads of committed batches: from the replica's memory where it still holds them, else by the
 //! reading threads. A read beyond the commit position waits in its channel until that moves.
 
+use tetrarch_replica::{CommittedRead, Replica};
 use tetrarch_wire::{Batch, Seq};
 
 use super::{ReadReply, ReadRequest, actor::Actor};
@@ -8,50 +9,39 @@ use crate::store::{ReadHandle, ReadOutcome};
 
 impl Actor {
     /// Answers a read, hands it to the reading threads, or keeps it.
-    pub(super) fn read(&mut self, request: ReadRequest, reads: &ReadHandle) {
-        let view = self.replica.view();
-        if let Some(reason) = &view.halted {
-            tracing::debug!(channel = %self.handle.name, ?reason, "a read of a halted channel");
-            return answer(
-                request,
-                ReadReply::Failed {
-                    why: "the channel is halted here",
-                },
-            );
-        }
-        let log_start = view.log_start.seq.next();
-        if request.from < log_start {
-            return answer(request, ReadReply::Trimmed { log_start });
-        }
-        if request.from > view.commit {
-            self.readers.push(request);
-            return;
-        }
-        let max_bytes = request.max_bytes as usize;
-        match self
-            .replica
-            .committed_since(request.from.previous(), max_bytes)
-        {
-            Some(batches) => {
-                answer(
-                    request,
-                    ReadReply::Batches {
-                        batches,
-                        commit: view.commit,
-                        log_start,
-                    },
-                );
+    pub(super) fn read(&mut self, replica: &Replica, request: ReadRequest, reads: &ReadHandle) {
+        match replica.read_committed(request.from, request.max_bytes as usize) {
+            CommittedRead::Batches(batches) => {
+                let view = replica.view();
+                let reply = ReadReply::Batches {
+                    batches,
+                    commit: view.commit,
+                    log_start: view.log_start.seq.next(),
+                };
+                answer(request, reply);
             }
-            None => read_from_disk(request, view.commit, reads),
+            CommittedRead::InLog { upto } => {
+                read_from_disk(request, upto, replica.view().commit, reads);
+            }
+            CommittedRead::NotYet => self.readers.push(request),
+            CommittedRead::Trimmed { log_start } => {
+                answer(request, ReadReply::Trimmed { log_start });
+            }
+            CommittedRead::Halted(reason) => {
+                tracing::debug!(channel = %self.handle.name, ?reason, "a read of a halted channel");
+                let why = "the channel is halted here";
+                answer(request, ReadReply::Failed { why });
+            }
         }
     }
 
-    /// Looks at the waiting reads again after the commit position has moved.
-    pub(super) fn serve_readers(&mut self, reads: &ReadHandle) {
-        let commit = self.replica.view().commit;
-        if self.readers.iter().any(|request| request.from <= commit) {
+    /// Looks at the waiting reads again after something has happened to the channel.
+    pub(super) fn serve_readers(&mut self, replica: &Replica, reads: &ReadHandle) {
+        let view = replica.view();
+        let (commit, is_halted) = (view.commit, view.halted.is_some());
+        if is_halted || self.readers.iter().any(|request| request.from <= commit) {
             for request in std::mem::take(&mut self.readers) {
-                self.read(request, reads);
+                self.read(replica, request, reads);
             }
         }
     }
@@ -64,7 +54,7 @@ impl Actor {
     }
 }
 
-fn read_from_disk(request: ReadRequest, commit: Seq, reads: &ReadHandle) {
+fn read_from_disk(request: ReadRequest, upto: Seq, commit: Seq, reads: &ReadHandle) {
     let ReadRequest {
         channel,
         from,
@@ -74,7 +64,7 @@ fn read_from_disk(request: ReadRequest, commit: Seq, reads: &ReadHandle) {
     reads.read(channel, from, max_bytes, move |outcome| {
         let answered = match outcome {
             ReadOutcome::Batches { batches, log_start } => ReadReply::Batches {
-                batches: committed(batches, commit),
+                batches: until(batches, upto),
                 commit,
                 log_start,
             },
@@ -93,8 +83,8 @@ fn read_from_disk(request: ReadRequest, commit: Seq, reads: &ReadHandle) {
     });
 }
 
-fn committed(mut batches: Vec<Batch>, commit: Seq) -> Vec<Batch> {
-    batches.retain(|batch| batch.last_seq() <= commit);
+fn until(mut batches: Vec<Batch>, upto: Seq) -> Vec<Batch> {
+    batches.retain(|batch| batch.last_seq() <= upto);
     batches
 }
 

@@ -2,17 +2,15 @@
 //! measure lag, save producers, hand over.
 
 use tetrarch_log::WriteOp;
-use tetrarch_replica::{Input, beat::LocalChannel};
+use tetrarch_replica::Input;
 use tetrarch_wire::{ChannelUid, ReplicaRole, Seq};
 
-use super::{Worker, actor::Actor, tickets::Waiting};
+use super::{Worker, tickets::Waiting};
 use crate::{clock, store::FlushOrder};
 
 /// After how many committed events the producers of a channel are saved again, so that a start
 /// has a bounded number of batches to read back.
 const SAVE_PRODUCERS_EVERY: u64 = 1_000_000;
-/// Recent batches of one channel that are kept however many channels there are.
-const MIN_RECENT_BYTES: usize = 64 * 1024;
 
 impl Worker {
     /// Earns the rows of all channels: those of a worker that is stuck look dead to their
@@ -20,44 +18,22 @@ impl Worker {
     /// stamped: of a thousand, most are quiet.
     pub(super) fn stamp_all(&mut self) {
         let now = clock::moment();
-        let mut due = std::mem::take(&mut self.restless);
-        for channel in self.context.beats.alive(self.keeper, now) {
-            if let Some(actor) = self.actors.get(&channel)
-                && !actor.restless
-            {
-                due.push(channel);
-            }
-        }
-        if due.is_empty() {
+        let owed = self.context.beats.alive(self.keeper, now);
+        let stamps = self.shard.stamps_due(&owed);
+        if stamps.is_empty() {
             return;
         }
-        let actors = due.iter().filter_map(|channel| self.actors.get(channel));
-        let stamps: Vec<LocalChannel> = actors.map(Actor::local_channel).collect();
         self.context.beats.stamp_all(&stamps, now);
-        for channel in due {
-            if let Some(actor) = self.actors.get_mut(&channel) {
-                actor.restless = actor.publish_followers(now);
-                if actor.restless {
-                    self.restless.push(channel);
-                }
+        for stamp in stamps {
+            if let Some((replica, actor)) = self.shard.get(stamp.channel) {
+                actor.publish_followers(replica, now);
             }
         }
-        self.share_memory();
-    }
-
-    /// Gives each channel that keeps batches in memory the same share of what there is, and no
-    /// channel more than its own bound.
-    fn share_memory(&mut self) {
-        let keepers = self
-            .actors
-            .values()
-            .filter(|actor| actor.replica.recent_bytes() > 0)
-            .count();
-        let share = fair_share(self.context.recent_bytes, keepers);
-        let limit = share.min(self.context.settings.recent_bytes);
-        for actor in self.actors.values_mut() {
-            actor.replica.set_recent_bytes(limit);
-        }
+        let (together, each) = (
+            self.context.recent_bytes,
+            self.context.settings.recent_bytes,
+        );
+        self.shard.share_memory(together, each);
     }
 
     /// Drops what retention allows to drop. The producers are saved first, because the batches
@@ -68,22 +44,18 @@ impl Worker {
     }
 
     pub(super) fn save_producers(&mut self) {
-        let due: Vec<ChannelUid> = self
-            .actors
-            .iter()
-            .filter(|(_, a)| {
-                a.replica.view().commit.since(a.producers_saved) >= SAVE_PRODUCERS_EVERY
-            })
-            .map(|(uid, _)| *uid)
-            .collect();
+        let channels = self.shard.iter().filter(|(_, replica, actor)| {
+            replica.view().commit.since(actor.producers_saved) >= SAVE_PRODUCERS_EVERY
+        });
+        let due: Vec<ChannelUid> = channels.map(|(channel, ..)| channel).collect();
         for channel in due {
             self.save_producers_of(channel);
         }
     }
 
     fn save_producers_of(&mut self, channel: ChannelUid) {
-        if let Some(actor) = self.actors.get_mut(&channel) {
-            let (seq, bytes) = actor.replica.producer_snapshot();
+        if let Some((replica, actor)) = self.shard.get_mut(channel) {
+            let (seq, bytes) = replica.producer_snapshot();
             actor.producers_saved = seq;
             self.context.flush.order(FlushOrder::SaveProducers {
                 channel,
@@ -95,12 +67,9 @@ impl Worker {
 
     /// Hands over what this worker leads, before the node stops.
     pub(super) fn hand_over_all(&mut self) {
-        let led: Vec<ChannelUid> = self
-            .actors
-            .iter()
-            .filter(|(_, actor)| actor.replica.view().role == ReplicaRole::Leader)
-            .map(|(uid, _)| *uid)
-            .collect();
+        let channels = self.shard.iter();
+        let led = channels.filter(|(_, replica, _)| replica.view().role == ReplicaRole::Leader);
+        let led: Vec<ChannelUid> = led.map(|(channel, ..)| channel).collect();
         for channel in led {
             let (reply, _) = tokio::sync::oneshot::channel();
             let ticket = self.tickets.keep(Waiting::Admin(reply));
@@ -113,21 +82,5 @@ impl Worker {
                 },
             );
         }
-    }
-}
-
-fn fair_share(bytes: usize, keepers: usize) -> usize {
-    (bytes / keepers.max(1)).max(MIN_RECENT_BYTES)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn memory_is_shared_by_those_that_need_it_but_none_is_left_with_nothing() {
-        assert_eq!(fair_share(64 << 20, 0), 64 << 20);
-        assert_eq!(fair_share(64 << 20, 4), 16 << 20);
-        assert_eq!(fair_share(64 << 20, 100_000), MIN_RECENT_BYTES);
     }
 }

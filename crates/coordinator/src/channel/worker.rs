@@ -4,16 +4,12 @@
 //! each that was touched: form its batches, write down what it knows, serve its readers, arm its
 //! timer. Batches therefore grow with what arrived together, and nothing waits when little does.
 
-use std::{
-    cmp::Reverse,
-    collections::{BTreeSet, BinaryHeap, HashMap},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use tetrarch_replica::{
-    Context, Effect, Input, Moment, ProduceRequest, Proposal, Replica, Settings,
-    beat::{ChannelFact, Keeper, Repeat, Repeats},
+    Input, ProduceRequest, Proposal, Replica, Settings,
+    beat::Keeper,
+    shard::{Shard, ShardEffect, Turn},
 };
 use tetrarch_wire::{
     ChannelUid, ProducerEpoch, ProducerId, ProducerSeq, VoterId,
@@ -41,8 +37,6 @@ use crate::{
 const TURN: usize = 256;
 /// How many frames of pushed batches are taken in one turn.
 const DATA_TURN: usize = 16;
-/// Timers that go off within this part of a heartbeat are looked at together.
-const LOOK_AHEAD: u32 = 4;
 /// How long a client waits before it asks again for a channel that is not known here.
 const UNKNOWN_CHANNEL_RETRY_MS: u32 = 50;
 
@@ -74,16 +68,10 @@ pub(crate) struct Worker {
     pub(super) context: WorkerContext,
     inbox: Inbox,
     openings: Vec<ChannelOpening>,
-    pub(super) actors: HashMap<ChannelUid, Actor>,
+    pub(super) shard: Shard<Actor>,
     pub(super) tickets: Tickets,
-    timers: BinaryHeap<Reverse<(Moment, ChannelUid)>>,
-    touched: Vec<ChannelUid>,
-    /// Channels to stamp at the next heartbeat.
-    pub(super) restless: Vec<ChannelUid>,
-    /// What peers have repeated of many channels.
-    repeats: Repeats,
-    /// Channels with a read that waits until a majority has confirmed their leader.
-    pub(super) awaiting_acks: BTreeSet<ChannelUid>,
+    /// Empty but while something happens to the channels.
+    effects: Vec<ShardEffect>,
     jitter: Jitter,
     pub(super) reads: mpsc::UnboundedSender<LogReadDone>,
 }
@@ -98,20 +86,17 @@ impl Worker {
         reads: mpsc::UnboundedSender<LogReadDone>,
         openings: Vec<ChannelOpening>,
     ) -> Self {
+        let keeper = Keeper::new(index);
         Self {
             reads,
             index,
-            keeper: Keeper::new(index),
+            keeper,
+            shard: Shard::new(keeper, context.heartbeat),
             context,
             inbox,
             openings,
-            actors: HashMap::new(),
             tickets: Tickets::default(),
-            timers: BinaryHeap::new(),
-            touched: Vec::new(),
-            restless: Vec::new(),
-            repeats: Repeats::default(),
-            awaiting_acks: BTreeSet::new(),
+            effects: Vec::new(),
             jitter: Jitter::new(),
         }
     }
@@ -135,7 +120,7 @@ impl Worker {
                 Some(input) = self.inbox.control.recv() => self.on_peer(input),
                 Some(command) = self.inbox.commands.recv() => self.on_command(command),
                 _ = heartbeat.tick() => self.stamp_all(),
-                () = tokio::time::sleep(wake) => self.tick(),
+                () = tokio::time::sleep(wake) => self.turn(Shard::tick),
                 Some(input) = self.inbox.data.recv() => self.on_peer(input),
                 Some(input) = self.inbox.clients.recv() => self.on_client(input),
                 Some(input) = self.inbox.bulk.recv() => self.on_peer(input),
@@ -181,145 +166,38 @@ impl Worker {
 
     /// Gives one input to a channel and carries out what comes of it.
     pub(super) fn step(&mut self, channel: ChannelUid, input: Input) {
-        if let Some((effects, _)) = self.advance(channel, Some(input)) {
-            self.touch(channel);
-            self.carry_out(channel, effects);
-        }
+        self.turn(|shard, turn| shard.step(channel, input, turn));
     }
 
-    /// Gives a channel what a beat says, or only what beats have repeated since it was looked at.
-    /// Most of it is nothing new; then there is nothing to carry out and to settle, and the channel's
-    /// timer is for the caller to set.
-    fn hear(&mut self, channel: ChannelUid, fact: Option<ChannelFact>) {
-        if let (Some(actor), Some(fact)) = (self.actors.get_mut(&channel), &fact) {
-            actor.told.note(fact);
-        }
-        let input = fact.map(|fact| fact.into_input().1);
-        let Some((effects, has_news)) = self.advance(channel, input) else {
-            return;
-        };
-        if has_news || !effects.is_empty() {
-            self.touch(channel);
-            self.carry_out(channel, effects);
-        }
-    }
-
-    /// Steps a channel that is here with what beats have repeated and then with `input`, and tells
-    /// the beats what is new; gives the effects, and whether there was news.
-    fn advance(
-        &mut self,
-        channel: ChannelUid,
-        input: Option<Input>,
-    ) -> Option<(Vec<Effect>, bool)> {
-        let actor = self.actors.get_mut(&channel)?;
-        let mut effects: Vec<Effect> = Vec::new();
-        let mut context = Context {
+    /// Lets something happen to the channels and carries out what comes of it.
+    fn turn<T>(&mut self, act: impl FnOnce(&mut Shard<Actor>, &mut Turn<'_>) -> T) -> T {
+        let mut effects = std::mem::take(&mut self.effects);
+        let mut turn = Turn {
             now: clock::now(),
             chance: &mut self.jitter,
             effects: &mut effects,
         };
-        let (_, epoch_seen, _) = actor.replica.standing();
-        let repeated = actor.told.due(&self.repeats, epoch_seen);
-        actor.replica.step_repeated(repeated, &mut context);
-        if let Some(input) = input {
-            actor.replica.step(input, &mut context);
+        let result = act(&mut self.shard, &mut turn);
+        for effect in effects.drain(..) {
+            self.carry_out(effect);
         }
-        // Before anything leaves: see `BeatHub::stamp`.
-        let news = actor.news_for_beats();
-        if let Some(news) = &news {
-            self.context.beats.stamp(news, context.now.mono);
-        }
-        Some((effects, news.is_some()))
-    }
-
-    /// Notes that the channel is to be settled.
-    fn touch(&mut self, channel: ChannelUid) {
-        if let Some(actor) = self.actors.get_mut(&channel)
-            && !actor.touched
-        {
-            actor.touched = true;
-            self.touched.push(channel);
-            if !actor.restless {
-                actor.restless = true;
-                self.restless.push(channel);
-            }
-        }
+        self.effects = effects;
+        result
     }
 
     fn settle(&mut self) {
-        for channel in std::mem::take(&mut self.touched) {
-            if self
-                .actors
-                .get(&channel)
-                .is_some_and(|actor| actor.replica.wants_flush())
-            {
-                self.step(channel, Input::Flush);
+        for channel in self.turn(Shard::settle) {
+            if let Some((replica, actor)) = self.shard.get_mut(channel) {
+                actor.publish(replica);
+                actor.serve_readers(replica, &self.context.reads);
             }
-            let Some(actor) = self.actors.get_mut(&channel) else {
-                continue;
-            };
-            actor.touched = false;
-            actor.publish();
-            actor.serve_readers(&self.context.reads);
-            self.arm(channel);
         }
-        // Settling touches nothing but what it settles.
-        self.touched.clear();
-    }
-
-    /// Sets the channel's timer, unless one that is set goes off in time. Deadlines move on with each
-    /// beat; a timer that goes off too early only looks and is set again. Gives the deadline.
-    fn arm(&mut self, channel: ChannelUid) -> Option<Moment> {
-        let actor = self.actors.get_mut(&channel)?;
-        let deadline = actor.replica.next_deadline()?;
-        if actor.armed.is_none_or(|armed| deadline < armed) {
-            actor.armed = Some(deadline);
-            self.timers.push(Reverse((deadline, channel)));
-        }
-        Some(deadline)
     }
 
     fn next_wake(&mut self) -> Duration {
         const IDLE: Duration = Duration::from_secs(1);
-        while let Some(Reverse((deadline, channel))) = self.timers.peek().copied() {
-            let armed = self.actors.get(&channel).and_then(|actor| actor.armed);
-            if armed == Some(deadline) {
-                return deadline.since(clock::moment()).min(IDLE);
-            }
-            self.timers.pop();
-        }
-        IDLE
-    }
-
-    fn tick(&mut self) {
-        let now = clock::moment();
-        // A timer that goes off soon is looked at now: if beats have been heard since it was set, as
-        // in most cases, it need not wake anybody again.
-        let soon = now.plus(self.context.heartbeat / LOOK_AHEAD);
-        for channel in self.take_due(soon) {
-            self.hear(channel, None);
-            if self.arm(channel).is_some_and(|deadline| deadline <= now) {
-                self.step(channel, Input::Tick);
-            }
-        }
-    }
-
-    /// The channels whose timers go off until then.
-    fn take_due(&mut self, until: Moment) -> Vec<ChannelUid> {
-        let mut due = Vec::new();
-        while let Some(Reverse((deadline, channel))) = self.timers.peek().copied() {
-            if deadline > until {
-                break;
-            }
-            self.timers.pop();
-            if let Some(actor) = self.actors.get_mut(&channel)
-                && actor.armed == Some(deadline)
-            {
-                actor.armed = None;
-                due.push(channel);
-            }
-        }
-        due
+        let deadline = self.shard.next_deadline();
+        deadline.map_or(IDLE, |deadline| deadline.since(clock::moment()).min(IDLE))
     }
 
     fn on_store(&mut self, events: Vec<StoreEvent>) {
@@ -362,12 +240,14 @@ impl Worker {
             Command::Open(opening) => self.open(*opening),
             Command::Close(channel) => self.close(channel),
             Command::PeerFound(peer) => {
-                self.step_each(|actor| actor.is_held_by(peer), || Input::PeerFound { peer });
+                self.turn(|shard, turn| shard.peer_found(peer, turn));
             }
             Command::PeerLost(peer) => {
-                self.step_each(|actor| actor.is_held_by(peer), || Input::PeerLost { peer });
+                self.turn(|shard, turn| shard.peer_lost(peer, turn));
             }
-            Command::Beat { facts, repeats } => self.on_beat(facts, &repeats),
+            Command::Beat { facts, repeats } => {
+                self.turn(|shard, turn| shard.on_beat(facts, &repeats, turn));
+            }
             Command::Transfer {
                 channel,
                 to,
@@ -375,10 +255,10 @@ impl Worker {
                 reply,
             } => {
                 // Dropping the reply says that the channel is not here.
-                if !self.actors.contains_key(&channel) {
+                let Some((_, actor)) = self.shard.get(channel) else {
                     return;
-                }
-                let to = to.and_then(|node| self.actors.get(&channel)?.voter_on(node));
+                };
+                let to = to.and_then(|node| actor.voter_on(node));
                 let ticket = self.tickets.keep(Waiting::Admin(reply));
                 self.step(channel, Input::Transfer { ticket, to, forced });
             }
@@ -393,32 +273,12 @@ impl Worker {
         }
     }
 
-    fn on_beat(&mut self, facts: Vec<ChannelFact>, repeats: &[Repeat]) {
-        for fact in facts {
-            let channel = fact.channel();
-            self.hear(channel, Some(fact));
-            // A leader that withdrew is waited for no longer.
-            self.arm(channel);
-        }
-        for repeat in repeats {
-            self.repeats.note(*repeat);
-        }
-        // Readers wait for an acknowledgement, and not for when the channel is looked at next.
-        for channel in std::mem::take(&mut self.awaiting_acks) {
-            self.hear(channel, None);
-            let actor = self.actors.get(&channel);
-            if actor.is_some_and(|actor| actor.replica.awaits_acknowledgement()) {
-                self.awaiting_acks.insert(channel);
-            }
-        }
-    }
-
     fn on_client(&mut self, input: ClientInput) {
         match input {
             ClientInput::Produce(produce) => self.produce(produce),
             // Dropping the reply says that the channel is not here.
             ClientInput::Propose { channel, .. } | ClientInput::ReadIndex { channel, .. }
-                if !self.actors.contains_key(&channel) => {}
+                if !self.shard.contains(channel) => {}
             ClientInput::Propose {
                 channel,
                 events,
@@ -434,8 +294,8 @@ impl Worker {
                 };
                 self.step(channel, Input::Produce(request));
             }
-            ClientInput::Read(request) => match self.actors.get_mut(&request.channel) {
-                Some(actor) => actor.read(request, &self.context.reads),
+            ClientInput::Read(request) => match self.shard.get_mut(request.channel) {
+                Some((replica, actor)) => actor.read(replica, request, &self.context.reads),
                 None => {
                     if request.reply.send(ReadReply::Gone).is_err() {
                         tracing::trace!("a reader left before its answer");
@@ -451,7 +311,7 @@ impl Worker {
 
     fn produce(&mut self, produce: ProduceInput) {
         let channel = produce.channel;
-        if !self.actors.contains_key(&channel) {
+        if !self.shard.contains(channel) {
             produce.route.answer(ProduceOutcome::Retry {
                 reason: RetryReason::UnknownChannel,
                 after_ms: UNKNOWN_CHANNEL_RETRY_MS,
@@ -477,7 +337,7 @@ impl Worker {
             stand_first,
         } = opening;
         let channel = handle.uid;
-        if self.actors.contains_key(&channel) {
+        if self.shard.contains(channel) {
             return;
         }
         let settings = Settings {
@@ -506,17 +366,15 @@ impl Worker {
             handle.telemetry.halted(reason);
         }
         self.context.registry.insert(&handle);
+        self.context.writes.forget_failures(channel);
         let facts = &self.context.facts;
-        let owner = (self.context.me, self.keeper);
-        let actor = Actor::new(replica, handle, owner, |node| facts.name_of(node));
-        self.actors.insert(channel, actor);
+        let me = self.context.me;
+        let actor = Actor::new(handle, me, |node| facts.name_of(node));
+        let peers = actor.peers(me);
+        self.shard.add(channel, replica, peers, actor);
         self.step(channel, Input::Select);
         for peer in self.context.mesh.peers() {
-            if self
-                .actors
-                .get(&channel)
-                .is_some_and(|actor| actor.is_held_by(peer.voter))
-            {
+            if self.shard.held_with(peer.voter).any(|held| held == channel) {
                 self.step(channel, Input::PeerFound { peer: peer.voter });
             }
         }
@@ -524,22 +382,10 @@ impl Worker {
 
     pub(super) fn close(&mut self, channel: ChannelUid) {
         self.step(channel, Input::Close);
-        if let Some(mut actor) = self.actors.remove(&channel) {
+        if let Some(mut actor) = self.shard.remove(channel) {
             actor.dismiss_readers();
             self.context.beats.forget(channel);
             self.context.registry.remove(channel);
-        }
-    }
-
-    fn step_each(&mut self, chosen: impl Fn(&Actor) -> bool, input: impl Fn() -> Input) {
-        let channels: Vec<ChannelUid> = self
-            .actors
-            .iter()
-            .filter(|(_, actor)| chosen(actor))
-            .map(|(uid, _)| *uid)
-            .collect();
-        for channel in channels {
-            self.step(channel, input());
         }
     }
 }

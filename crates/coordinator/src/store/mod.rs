@@ -10,7 +10,7 @@ mod writer;
 
 pub(crate) use flusher::{FlushHandle, FlushOrder};
 pub(crate) use reads::{ReadHandle, ReadOutcome};
-pub(crate) use writer::{StoreEvent, StoreEvents, WriteHandle};
+pub(crate) use writer::{Origin, StoreEvent, StoreEvents, WriteHandle};
 
 use tetrarch_log::RealDisk;
 

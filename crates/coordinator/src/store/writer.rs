@@ -12,7 +12,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tetrarch_log::{Group, GroupError, GroupQueue, GroupReport, WriteOp, WriteRequest};
+use tetrarch_log::{
+    Group, GroupError, GroupQueue, GroupReport, Issuer, NotTakenBecause, Refusal, WriteOp,
+    WriteRequest,
+};
 use tetrarch_replica::{LogWrite, Moment, PersistFailure, PersistToken};
 use tetrarch_wire::ChannelUid;
 use tokio::sync::mpsc;
@@ -43,10 +46,25 @@ pub(crate) type StoreEvents = Vec<mpsc::UnboundedSender<Vec<StoreEvent>>>;
 
 /// Who asked for a write. A write without a token is the node's own, and nobody waits for it.
 #[derive(Clone, Copy, Debug)]
-struct Origin {
+pub(crate) struct Origin {
     worker: usize,
     channel: ChannelUid,
     token: Option<PersistToken>,
+}
+
+impl Origin {
+    /// The replica of a channel that a worker owns.
+    pub(crate) const fn of_replica(
+        worker: usize,
+        channel: ChannelUid,
+        token: PersistToken,
+    ) -> Self {
+        Self {
+            worker,
+            channel,
+            token: Some(token),
+        }
+    }
 }
 
 struct Pending {
@@ -92,6 +110,7 @@ impl WriteHandle {
             shared: Arc::clone(&shared),
             writer,
             telemetry,
+            is_failing: false,
         };
         let join = std::thread::Builder::new()
             .name("tetrarch-wal".to_owned())
@@ -100,39 +119,32 @@ impl WriteHandle {
     }
 
     /// Hands in what a replica wants persisted.
-    pub(crate) fn persist(
-        &self,
-        worker: usize,
-        channel: ChannelUid,
-        token: PersistToken,
-        writes: Vec<LogWrite>,
-    ) {
-        let ops = writes.into_iter().map(write_op).collect();
-        self.push(
-            WriteRequest { channel, ops },
-            Origin {
-                worker,
-                channel,
-                token: Some(token),
-            },
-        );
+    pub(crate) fn persist(&self, origin: Origin, issuer: Issuer, writes: Vec<LogWrite>) {
+        let request = WriteRequest {
+            channel: origin.channel,
+            ops: writes.into_iter().map(write_op).collect(),
+        };
+        self.push(request, issuer, origin);
     }
 
     /// Hands in a write of the node's own: a channel opened, trimmed or deleted. It is durable
-    /// before any later write of the same channel is.
+    /// before any later write of the same channel is; while the disk is full, both wait.
     pub(crate) fn order(&self, channel: ChannelUid, op: WriteOp) {
         let origin = Origin {
             worker: 0,
             channel,
             token: None,
         };
-        self.push(
-            WriteRequest {
-                channel,
-                ops: vec![op],
-            },
-            origin,
-        );
+        let request = WriteRequest {
+            channel,
+            ops: vec![op],
+        };
+        self.push(request, Issuer::Node, origin);
+    }
+
+    /// A channel's replica begins anew on this node.
+    pub(crate) fn forget_failures(&self, channel: ChannelUid) {
+        self.shared.lock().queue.forget_failures(channel);
     }
 
     /// For how long the write under way has been waiting for the disk.
@@ -149,17 +161,21 @@ impl WriteHandle {
         self.shared.arrived.notify_one();
     }
 
-    fn push(&self, request: WriteRequest, origin: Origin) {
+    fn push(&self, request: WriteRequest, issuer: Issuer, origin: Origin) {
         let mut pending = self.shared.lock();
         let was_empty = pending.queue.is_empty();
-        let refused = pending.queue.push(request, origin).is_err();
+        let pushed = pending.queue.push(request, issuer, origin);
         drop(pending);
-        if refused {
-            tracing::error!(channel = %origin.channel, "the queue of the WAL is full");
-            self.shared
-                .tell([origin], Some(PersistFailure::StorageFull));
-        } else if was_empty {
-            self.shared.arrived.notify_one();
+        match pushed {
+            Ok(()) if was_empty => self.shared.arrived.notify_one(),
+            Ok(()) => {}
+            Err(not_taken) => {
+                if not_taken.why == NotTakenBecause::Full {
+                    tracing::error!(channel = %origin.channel, "the queue of the WAL is full");
+                }
+                let failure = PersistFailure::StorageFull;
+                self.shared.tell([not_taken.tag], Some(failure));
+            }
         }
     }
 }
@@ -215,6 +231,8 @@ struct WalThread {
     shared: Arc<Shared>,
     writer: Writer,
     telemetry: Arc<Telemetry>,
+    /// Whether the last group was not written.
+    is_failing: bool,
 }
 
 impl WalThread {
@@ -226,8 +244,25 @@ impl WalThread {
                 .store(NOT_WRITING, Ordering::Release);
             match committed {
                 Ok(report) => self.done(group.tags, &report),
-                Err(failure) => self.shared.tell(group.tags, Some(failure)),
+                Err(failure) => self.not_written(group, failure),
             }
+        }
+    }
+
+    /// Nothing of the group was written, and nothing may be that was issued after it.
+    fn not_written(&self, group: Group<Origin>, failure: PersistFailure) {
+        let mut pending = self.shared.lock();
+        if failure == PersistFailure::StorageFull && !pending.stopping {
+            let failed = pending.queue.failed(group);
+            drop(pending);
+            self.shared.tell(failed, Some(failure));
+            // The node's own writes are tried again; a full disk stays full for more than a moment.
+            std::thread::sleep(ROOM_WAIT);
+        } else {
+            // The store is lost, or the node stops and waits for no room.
+            let failed = pending.queue.lost(group);
+            drop(pending);
+            self.shared.tell(failed, Some(failure));
         }
     }
 
@@ -240,6 +275,10 @@ impl WalThread {
                 .store(clock::moment().as_nanos(), Ordering::Release);
             match self.writer.commit(requests) {
                 Ok(report) => {
+                    if std::mem::take(&mut self.is_failing) {
+                        tracing::info!("the WAL is written again");
+                        self.telemetry.store().state(StoreState::Healthy);
+                    }
                     self.telemetry.store().group_synced(&GroupSynced {
                         bytes: report.bytes,
                         requests: requests.len() as u64,
@@ -263,8 +302,10 @@ impl WalThread {
         }
     }
 
-    fn failed(&self, error: &GroupError) -> PersistFailure {
-        tracing::error!(%error, "nothing of a group was written");
+    fn failed(&mut self, error: &GroupError) -> PersistFailure {
+        if !std::mem::replace(&mut self.is_failing, true) {
+            tracing::error!(%error, "nothing of a group was written");
+        }
         let store = self.telemetry.store();
         match error {
             GroupError::StorageFull(_) | GroupError::Retryable(_) | GroupError::WalFull => {
@@ -286,19 +327,31 @@ impl WalThread {
         if report.refused.is_empty() {
             return self.shared.tell(origins, None);
         }
-        let mut refused = Vec::new();
         let mut durable = Vec::new();
         for (index, origin) in origins.into_iter().enumerate() {
             match report.refused.iter().find(|(number, _)| *number == index) {
                 Some((_, refusal)) => {
                     tracing::error!(channel = %origin.channel, ?refusal, "the log refused a write");
-                    refused.push(origin);
+                    self.shared.tell([origin], Some(failure_of(refusal)));
                 }
                 None => durable.push(origin),
             }
         }
         self.shared.tell(durable, None);
-        self.shared.tell(refused, Some(PersistFailure::Fatal));
+    }
+}
+
+const fn failure_of(refusal: &Refusal) -> PersistFailure {
+    match refusal {
+        Refusal::Halted(_) => PersistFailure::Corrupt,
+        Refusal::UnknownChannel
+        | Refusal::AlreadyOpen
+        | Refusal::Deleted
+        | Refusal::Discontinuous { .. }
+        | Refusal::UnknownPosition { .. }
+        | Refusal::HardStateRegressed
+        | Refusal::TrimBeyondTail { .. }
+        | Refusal::Protected => PersistFailure::Refused,
     }
 }
 

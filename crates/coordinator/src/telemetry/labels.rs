@@ -337,6 +337,7 @@ pub(super) const fn halt_word(reason: &HaltReason) -> &'static str {
         HaltReason::Corrupt => "corrupt",
         HaltReason::MissingRange { .. } => "missing_range",
         HaltReason::WouldTruncateCommitted { .. } => "would_truncate_committed",
+        HaltReason::LogRefused => "log_refused",
         HaltReason::StoreFailed => "store_failed",
     }
 }

@@ -131,7 +131,8 @@ impl<'a, F: DiskFile> WalScan<'a, F> {
     /// The first block from `from` on that begins with a header of a later group. Payloads cannot
     /// imitate one by accident: it is sealed with the store, the file's use and the boot.
     fn search(&self, from: u64, after: u64) -> Result<Option<u64>, DiskError> {
-        let mut window = vec![0; SEARCH_WINDOW];
+        let left = usize::try_from(self.len.saturating_sub(from)).unwrap_or(usize::MAX);
+        let mut window = vec![0; left.min(SEARCH_WINDOW).next_multiple_of(BLOCK)];
         let mut at = from;
         while at < self.len {
             window.fill(0);
@@ -143,7 +144,7 @@ impl<'a, F: DiskFile> WalScan<'a, F> {
                     return Ok(Some(offset));
                 }
             }
-            at += SEARCH_WINDOW as u64;
+            at += window.len() as u64;
         }
         Ok(None)
     }

@@ -18,7 +18,7 @@ impl Roll {
     /// No list: what was said once is not repeated.
     pub const NONE: Self = Self(0);
 
-    pub(super) const fn next(self) -> Self {
+    pub(crate) const fn next(self) -> Self {
         Self(self.0 + 1)
     }
 }

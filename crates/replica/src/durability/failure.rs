@@ -2,9 +2,9 @@
 //! error: a replica takes the failed batches back out of its log and refuses more for a while; a
 //! leader takes back what nobody has seen, and writes again, byte for byte, what it has sent.
 //!
-//! The store keeps one rule for this: a write that does not fit the log as it is fails, too. Once
-//! an append has failed, so do the later ones that continue it, and truncations to positions that
-//! it would have written.
+//! The store keeps one rule for this: the writes of a channel are durable in the order in which they
+//! are issued. Once one has failed, so do all that were issued before the replica was told, whatever
+//! they are: a batch may rest on an election promise, and a truncation on an append.
 
 use tetrarch_wire::{LogPosition, ReplicaRole, frame::ProduceOutcome};
 
@@ -22,7 +22,10 @@ impl Replica {
         let Some(pending) = self.durability.take_pending(token) else {
             return;
         };
+        self.durability.failures += 1;
         match failure {
+            PersistFailure::Corrupt => self.halt(HaltReason::Corrupt, ctx),
+            PersistFailure::Refused => self.halt(HaltReason::LogRefused, ctx),
             PersistFailure::Fatal => self.halt(HaltReason::StoreFailed, ctx),
             PersistFailure::StorageFull => self.on_storage_full(pending, ctx),
         }

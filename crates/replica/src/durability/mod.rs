@@ -43,6 +43,8 @@ pub(crate) struct Pending {
 #[derive(Debug, Default)]
 pub(crate) struct Durability {
     last_token: u64,
+    /// How many persists have failed.
+    failures: u64,
     pending: VecDeque<Pending>,
     held: VecDeque<Held>,
     /// The latest write of the election promise, while it is under way. Nothing is said in the

@@ -51,7 +51,11 @@ impl Replica {
     ) -> PersistToken {
         let generation = self.log.generation();
         let token = self.durability.issue(write, generation, before);
-        ctx.effects.push(Effect::Persist { token, writes });
+        ctx.effects.push(Effect::Persist {
+            token,
+            failures: self.durability.failures,
+            writes,
+        });
         token
     }
 

@@ -91,7 +91,11 @@ impl Replica {
                 self.answer_known(known, ctx);
                 return;
             }
-            Admission::OutOfOrder { expected } => ProduceOutcome::OutOfOrder { expected },
+            Admission::OutOfOrder { expected } => {
+                let outcome = ProduceOutcome::OutOfOrder { expected };
+                self.reply_when_confirmed(ticket, outcome, ctx);
+                return;
+            }
             Admission::Fenced { current } => ProduceOutcome::Fenced { current },
             Admission::Forgotten => ProduceOutcome::Indeterminate,
         };

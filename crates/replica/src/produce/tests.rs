@@ -112,6 +112,43 @@ fn gaps_and_old_incarnations_are_refused() {
 }
 
 #[test]
+fn a_gap_is_told_only_by_a_leader_that_a_majority_confirms() {
+    let mut bench = Bench::leader(3, Settings::default());
+    bench.now_ms += 10;
+    let effects = bench.stage(1, 5, 1);
+    assert!(replies(&effects).is_empty(), "it may be deposed by now");
+    let epoch = bench.replica.leader_row().unwrap().epoch;
+    let acked = |voter, ms: u64| Input::BeatAcked {
+        voter,
+        epoch,
+        sent_at: crate::Moment::from_nanos(ms * 1_000_000),
+    };
+    let (voter, asked) = (bench.ids[1], bench.now_ms);
+    let early = bench.step(acked(voter, asked - 1));
+    assert!(
+        replies(&early).is_empty(),
+        "that was said before it was asked"
+    );
+    let expected = ProducerSeq::new(1);
+    let effects = bench.step(acked(voter, asked));
+    assert_eq!(
+        replies(&effects),
+        [(1, &ProduceOutcome::OutOfOrder { expected })]
+    );
+
+    bench.now_ms += 1;
+    bench.stage(2, 5, 1);
+    let tail = bench.replica.view().tail;
+    let start = bench.epoch_start(9, &tail);
+    let mut effects = bench.append(9, tail, 0, vec![start]);
+    effects.extend(bench.persist_all());
+    assert!(matches!(
+        replies(&effects)[..],
+        [(2, ProduceOutcome::Retry { .. })]
+    ));
+}
+
+#[test]
 fn too_many_producers_are_forgotten_by_an_entry_in_the_log() {
     let settings = Settings {
         max_producers: 2,

@@ -85,6 +85,6 @@ impl Replica {
             follower.connected = true;
             follower.search(now);
         }
-        self.release_reads(ctx);
+        self.release_confirmed(ctx);
     }
 }

@@ -63,7 +63,7 @@ impl Replica {
         self.evict_recent();
         if self.role.get() == ReplicaRole::Leader {
             self.answer_committed(ctx);
-            self.release_reads(ctx);
+            self.release_confirmed(ctx);
             self.push_to_all(ctx);
             self.check_transfer(ctx);
         }

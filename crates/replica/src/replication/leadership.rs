@@ -12,8 +12,8 @@ use tetrarch_wire::{
 use super::follower::Follower;
 use crate::{
     Context, Effect, Moment, Replica, Ticket,
+    confirmation::Unconfirmed,
     produce::{InFlight, Staging},
-    read_index::WaitingRead,
     transfer::Transfer,
 };
 
@@ -28,7 +28,7 @@ pub(crate) struct Leadership {
     pub(crate) sent: Seq,
     pub(crate) staging: Staging,
     pub(crate) in_flight: InFlight,
-    pub(crate) reads: Vec<WaitingRead>,
+    pub(crate) unconfirmed: Vec<Unconfirmed>,
     pub(crate) transfer: Option<Transfer>,
     /// How long it goes on without hearing a majority.
     pub(crate) quorum_timeout: Duration,
@@ -85,7 +85,7 @@ impl Replica {
             sent: Seq::ZERO,
             staging,
             in_flight: InFlight::default(),
-            reads: Vec::new(),
+            unconfirmed: Vec::new(),
             transfer: None,
             quorum_timeout,
         }));
@@ -110,12 +110,7 @@ impl Replica {
         for ticket in perhaps_known {
             self.reply(ticket, ProduceOutcome::Indeterminate, ctx);
         }
-        for read in leadership.reads {
-            ctx.effects.push(Effect::ReadIndexReady {
-                ticket: read.ticket,
-                result: Err(successor),
-            });
-        }
+        self.give_up_unconfirmed(leadership.unconfirmed, successor, ctx);
         if let Some(transfer) = leadership.transfer {
             self.transfer_continues(transfer, ctx);
         }

@@ -7,7 +7,7 @@ use tetrarch_wire::{
 };
 
 use crate::{
-    Effect, Input, LogWrite, Moment, Settings,
+    CommittedRead, Effect, Input, LogWrite, Moment, Settings,
     testing::{Bench, replies, sent, signals, written},
 };
 
@@ -180,8 +180,8 @@ fn the_window_bounds_what_is_on_its_way_to_a_follower() {
     assert_eq!(sent(&bench.produce(1, 1, 1)).len(), 2);
     assert_eq!(sent(&bench.produce(2, 2, 1)).len(), 0);
     bench.persist_all();
-    let first = bench.replica.committed_since(Seq::new(1), 1);
-    assert_eq!(first, Some(Vec::new()), "nothing is committed yet");
+    let second = bench.replica.read_committed(Seq::new(2), 1);
+    assert_eq!(second, CommittedRead::NotYet, "nothing is committed yet");
     let position = {
         let recent = bench.replica.log.recent();
         let index = recent.index_of(Seq::new(2)).unwrap();

@@ -127,6 +127,12 @@ impl CrashDisk {
         self.world().capacity = bytes;
     }
 
+    /// Leaves so many bytes free.
+    pub fn set_room(&self, bytes: u64) {
+        let mut world = self.world();
+        world.capacity = world.used() + bytes;
+    }
+
     /// Every file, with its bytes.
     #[must_use]
     pub fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {

@@ -1,21 +1,27 @@
-//! Randomness from a seed.
+//! Randomness from a seed: the only source of it in a run.
+
+use tetrarch_replica::Chance;
 
 /// A splitmix64 generator.
 #[derive(Clone, Debug)]
 pub(crate) struct Dice(u64);
 
 impl Dice {
-    pub(crate) fn new(seed: u64) -> Self {
+    /// The dice of a seed.
+    #[must_use]
+    pub(crate) const fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0xD1B5_4A32_D192_ED03)
     }
 
-    /// A number below `limit`.
+    /// A number below `limit`, or 0.
     pub(crate) fn below(&mut self, limit: u64) -> u64 {
-        tetrarch_replica::Chance::next_u64(self) % limit.max(1)
+        self.next_u64() % limit.max(1)
     }
 
+    /// An index of a list of `len` elements.
     pub(crate) fn index(&mut self, len: usize) -> usize {
-        usize::try_from(self.below(len as u64)).unwrap()
+        // It is below `len`, which is an usize.
+        usize::try_from(self.below(len as u64)).unwrap_or(0)
     }
 
     /// A number in `from..to`.
@@ -27,9 +33,14 @@ impl Dice {
     pub(crate) fn permille(&mut self, permille: u64) -> bool {
         self.below(1000) < permille
     }
+
+    /// One of several.
+    pub(crate) fn pick<T: Copy>(&mut self, among: &[T]) -> T {
+        among[self.index(among.len())]
+    }
 }
 
-impl tetrarch_replica::Chance for Dice {
+impl Chance for Dice {
     fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;

@@ -10,45 +10,47 @@ use tetrarch_wire::{
     frame::{AppendedRun, ProduceOutcome, RetryReason},
 };
 
-use super::chance::Dice;
+use crate::{dice::Dice, world::ChannelIndex};
 
 /// One producer.
 #[derive(Clone, Debug)]
-pub(crate) struct Client {
-    pub(crate) producer: ProducerId,
+pub(crate) struct Producer {
+    pub(crate) id: ProducerId,
+    pub(crate) channel: ChannelIndex,
     /// The first number that was not acknowledged.
     pub(crate) next: u64,
-    /// The numbers it has ever sent are below this.
-    pub(crate) sent: u64,
     pub(crate) waiting_for: Option<Ticket>,
-    pub(crate) node: usize,
+    /// The node that it asks; chosen when it is not known.
+    pub(crate) node: Option<usize>,
     /// Acknowledged: number to seq.
-    pub(crate) acked: BTreeMap<u64, Seq>,
+    acknowledged: BTreeMap<u64, Seq>,
 }
 
 /// What a ticket was for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asked {
-    pub(crate) client: usize,
+    pub(crate) producer: usize,
+    pub(crate) channel: ChannelIndex,
     pub(crate) base: u64,
     pub(crate) count: u64,
 }
 
-pub(crate) fn payload(client: usize, number: u64) -> Bytes {
-    Bytes::from(format!("{client}:{number}:{}", "x".repeat(40)))
+/// The payload of a producer's event: no two are alike.
+pub(crate) fn payload(producer: usize, number: u64) -> Bytes {
+    Bytes::from(format!("{producer}:{number}:{}", "x".repeat(40)))
 }
 
-impl Client {
-    pub(crate) fn new(index: usize, nodes: usize, dice: &mut Dice) -> Self {
+impl Producer {
+    pub(crate) fn new(index: usize, channel: ChannelIndex) -> Self {
         let mut id = [0; 16];
-        id[0] = u8::try_from(index + 1).unwrap();
+        id[0] = u8::try_from(index + 1).expect("there are few producers");
         Self {
-            producer: ProducerId::from_bytes(id),
+            id: ProducerId::from_bytes(id),
+            channel,
             next: 1,
-            sent: 1,
             waiting_for: None,
-            node: dice.index(nodes),
-            acked: BTreeMap::new(),
+            node: None,
+            acknowledged: BTreeMap::new(),
         }
     }
 
@@ -69,19 +71,20 @@ impl Client {
         let count = dice.between(1, 6) + self.next - base;
         let mut block = EventBlock::builder();
         for number in base..base + count {
-            block.push(&Event::new(payload(index, number))).unwrap();
+            let pushed = block.push(&Event::new(payload(index, number)));
+            pushed.expect("a few small events are a block");
         }
-        self.sent = self.sent.max(base + count);
         self.waiting_for = Some(ticket);
         let request = ProduceRequest {
             ticket,
-            producer: self.producer,
+            producer: self.id,
             producer_epoch: ProducerEpoch::new(0),
             base_producer_seq: ProducerSeq::new(base),
             events: block.finish(),
         };
         let asked = Asked {
-            client: index,
+            producer: index,
+            channel: self.channel,
             base,
             count,
         };
@@ -95,11 +98,11 @@ impl Client {
             .flat_map(|run| (0..u64::from(run.count)).map(|offset| run.first.plus(offset)));
         let placed: Vec<(u64, Seq)> = (asked.base..asked.base + asked.count).zip(seqs).collect();
         for (number, seq) in &placed {
-            let before = self.acked.insert(*number, *seq);
+            let before = self.acknowledged.insert(*number, *seq);
             assert!(
                 before.is_none_or(|before| before == *seq),
-                "I14: event {number} of client {} moved from {before:?} to {seq}",
-                asked.client
+                "I14: event {number} of producer {} moved from {before:?} to {seq}",
+                asked.producer
             );
         }
         self.next = self.next.max(asked.base + asked.count);
@@ -107,8 +110,8 @@ impl Client {
     }
 }
 
-/// How long a client waits after an answer that is none.
-pub(crate) fn wait_after(outcome: &ProduceOutcome) -> u64 {
+/// How many milliseconds a producer waits after an answer that is none.
+pub(crate) const fn wait_after(outcome: &ProduceOutcome) -> u64 {
     match outcome {
         ProduceOutcome::Retry {
             reason: RetryReason::QueueFull,

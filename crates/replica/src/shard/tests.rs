@@ -1,0 +1,270 @@
+//! A share of channels, turn by turn.
+
+use std::{sync::Arc, time::Duration};
+
+use tetrarch_fsm::TransitionSignal;
+use tetrarch_wire::{ChannelUid, Epoch, Seq, VoterId};
+
+use super::*;
+use crate::{
+    Chance, Input, Moment, Now, Settings,
+    beat::{ChannelFact, LocalChannel, Repeat, Roll},
+    testing::{Bench, replies, request, signals, written},
+};
+
+const HEARTBEAT: Duration = Duration::from_millis(150);
+/// When a bench has made its replica.
+const BEGUN: u64 = 1_000;
+
+struct NoChance;
+
+impl Chance for NoChance {
+    fn next_u64(&mut self) -> u64 {
+        0
+    }
+}
+
+fn moment(ms: u64) -> Moment {
+    Moment::from_nanos(ms * 1_000_000)
+}
+
+/// A shard with one channel, whose replica a bench made.
+struct One {
+    shard: Shard<()>,
+    channel: ChannelUid,
+    ids: Vec<VoterId>,
+}
+
+impl One {
+    fn of(bench: Bench) -> Self {
+        let channel = ChannelUid::derive("bench", &[0; 16]);
+        let me = bench.ids[0];
+        let voters = bench.genesis.voters().iter();
+        let others = voters.filter(|voter| voter.id() != me);
+        let peers = others.map(|voter| PeerReplica {
+            node: voter.node,
+            voter: voter.id(),
+        });
+        let mut shard = Shard::new(Keeper::default(), HEARTBEAT);
+        assert!(shard.add(channel, bench.replica, peers.collect::<Arc<[_]>>(), ()));
+        Self {
+            shard,
+            channel,
+            ids: bench.ids,
+        }
+    }
+
+    /// Lets something happen at a time; gives what the beats are told before anything else, and
+    /// the effects after that.
+    fn at<T>(
+        &mut self,
+        ms: u64,
+        act: impl FnOnce(&mut Shard<()>, &mut Turn<'_>) -> T,
+    ) -> (T, Vec<LocalChannel>, Vec<Effect>) {
+        let mut all = Vec::new();
+        let mut turn = Turn {
+            now: Now {
+                mono: moment(ms),
+                wall_ms: ms,
+            },
+            chance: &mut NoChance,
+            effects: &mut all,
+        };
+        let result = act(&mut self.shard, &mut turn);
+        let (mut stamps, mut effects) = (Vec::new(), Vec::new());
+        for effect in all {
+            match effect {
+                ShardEffect::Stamp(local) => {
+                    assert!(effects.is_empty(), "the beats are told first");
+                    stamps.push(local);
+                }
+                ShardEffect::Replica(channel, effect) => {
+                    assert_eq!(channel, self.channel);
+                    effects.push(effect);
+                }
+            }
+        }
+        (result, stamps, effects)
+    }
+
+    fn step(&mut self, ms: u64, input: Input) -> (Vec<LocalChannel>, Vec<Effect>) {
+        let channel = self.channel;
+        let (_, stamps, effects) = self.at(ms, |shard, turn| shard.step(channel, input, turn));
+        (stamps, effects)
+    }
+
+    fn settle(&mut self, ms: u64) -> (Vec<ChannelUid>, Vec<Effect>) {
+        let (settled, _, effects) = self.at(ms, Shard::settle);
+        (settled, effects)
+    }
+
+    /// The second voter leads epoch 1, and a beat of it says so in `roll`.
+    fn heard(&self, roll: Roll, ms: u64) -> ChannelFact {
+        ChannelFact::LeaderHeard {
+            channel: self.channel,
+            epoch: Epoch::new(1, self.ids[1]),
+            commit: Seq::FIRST,
+            roll,
+            at: moment(ms),
+        }
+    }
+}
+
+#[test]
+fn the_beats_are_told_what_is_new_before_anything_leaves() {
+    let mut one = One::of(Bench::new(3));
+    let (told, _) = one.step(BEGUN, Input::Tick);
+    assert_eq!(told.len(), 1, "nobody has told them of the channel yet");
+    let (told, _) = one.step(BEGUN, Input::Tick);
+    assert!(told.is_empty(), "nothing is new");
+
+    let vote = |kind| tetrarch_wire::frame::VoteRequest {
+        kind,
+        candidate: one.ids[1],
+        last: tetrarch_wire::LogPosition::origin(tetrarch_wire::Link::genesis(&[])),
+        config_seq: Seq::ZERO,
+    };
+    let message = Input::Message {
+        from: one.ids[1],
+        epoch: Epoch::new(5, one.ids[1]),
+        message: tetrarch_wire::frame::ChannelMessage::VoteRequest(vote(
+            tetrarch_wire::frame::VoteKind::Transfer,
+        )),
+    };
+    let (told, effects) = one.step(BEGUN, message);
+    assert_eq!(told.len(), 1, "it has seen a higher epoch: {effects:?}");
+    assert_eq!(told[0].epoch_seen.n, 5);
+}
+
+#[test]
+fn what_arrives_together_becomes_one_batch_when_the_turn_ends() {
+    let mut one = One::of(Bench::leader(1, Settings::default()));
+    for base in 1..4 {
+        let (_, effects) = one.step(BEGUN, Input::Produce(request(1, base, base, 1)));
+        assert!(written(&effects).is_empty(), "it waits for the turn's end");
+    }
+    let (settled, effects) = one.settle(BEGUN);
+    assert_eq!(settled, [one.channel]);
+    assert_eq!(written(&effects).len(), 1, "{effects:?}");
+    let (settled, _) = one.settle(BEGUN);
+    assert!(settled.is_empty(), "nothing has happened since");
+}
+
+#[test]
+fn beats_move_a_deadline_on_without_waking_anybody() {
+    let mut one = One::of(Bench::follower(3));
+    let roll = Roll::NONE.next();
+    let fact = one.heard(roll, BEGUN);
+    one.at(BEGUN, |shard, turn| {
+        shard.on_beat(vec![fact], &[], turn);
+        shard.settle(turn)
+    });
+    let first = one.shard.next_deadline().expect("a follower has a timer");
+    // The leader is heard again and again; the channel itself is not looked at.
+    let before = first.as_nanos() / 1_000_000 - 1;
+    let repeat = Repeat::Heard {
+        leader: one.ids[1],
+        roll,
+        at: moment(before),
+    };
+    let (_, _, effects) = one.at(before, |shard, turn| shard.on_beat(vec![], &[repeat], turn));
+    assert!(effects.is_empty());
+    assert_eq!(one.shard.next_deadline(), Some(first), "the timer stays");
+
+    let (_, _, effects) = one.at(before + 1, Shard::tick);
+    assert!(effects.is_empty(), "it stands all the same: {effects:?}");
+    let next = one.shard.next_deadline().expect("it is set again");
+    assert!(next > first);
+
+    let silent = next.as_nanos() / 1_000_000 + 1;
+    let (_, _, effects) = one.at(silent, Shard::tick);
+    assert!(
+        !effects.is_empty(),
+        "after silence it asks whether it may stand"
+    );
+}
+
+#[test]
+fn a_leader_that_is_read_through_waits_for_the_next_acknowledgement() {
+    let mut one = One::of(Bench::leader(3, Settings::default()));
+    let ticket = crate::Ticket(9);
+    let later = BEGUN + 100;
+    let (_, effects) = one.step(later, Input::ReadIndex { ticket });
+    assert!(
+        effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::BeatNow))
+    );
+    let epoch = Epoch::new(1, one.ids[0]);
+    let roll = Roll::NONE.next();
+    let acked = |voter, sent_at| ChannelFact::BeatAcked {
+        channel: one.channel,
+        voter,
+        epoch,
+        roll,
+        sent_at: moment(sent_at),
+    };
+    let facts = vec![acked(one.ids[1], later - 1)];
+    let (_, _, effects) = one.at(later + 1, |shard, turn| shard.on_beat(facts, &[], turn));
+    assert!(
+        !is_ready(&effects),
+        "that beat was sent before it was asked"
+    );
+    let repeat = Repeat::Acked {
+        voter: one.ids[1],
+        roll,
+        sent_at: moment(later),
+    };
+    let (_, _, effects) = one.at(later + 2, |shard, turn| {
+        shard.on_beat(vec![], &[repeat], turn);
+    });
+    assert!(is_ready(&effects), "a repetition is enough: {effects:?}");
+}
+
+fn is_ready(effects: &[Effect]) -> bool {
+    let mut ready = effects.iter();
+    ready.any(|effect| matches!(effect, Effect::ReadIndexReady { result: Ok(_), .. }))
+}
+
+#[test]
+fn only_channels_to_which_something_happened_are_stamped_and_leaders_with_lag() {
+    let mut quiet = One::of(Bench::follower(3));
+    quiet.step(BEGUN, Input::Tick);
+    assert_eq!(quiet.shard.stamps_due(&[]).len(), 1);
+    assert_eq!(quiet.shard.stamps_due(&[]).len(), 0);
+    assert_eq!(quiet.shard.stamps_due(&[quiet.channel]).len(), 1, "owed");
+
+    let mut bench = Bench::leader(3, Settings::default());
+    bench.produce(1, 1, 1);
+    let mut leader = One::of(bench);
+    leader.step(BEGUN, Input::Tick);
+    for _ in 0..3 {
+        let stamps = leader.shard.stamps_due(&[]);
+        assert_eq!(stamps.len(), 1, "a follower does not have the event yet");
+    }
+}
+
+#[test]
+fn a_channel_is_here_once_and_gone_when_it_was_removed() {
+    let mut one = One::of(Bench::new(3));
+    let again = Bench::new(3).replica;
+    assert!(!one.shard.add(one.channel, again, Arc::new([]), ()));
+    let peer = one.ids[2];
+    assert_eq!(one.shard.held_with(peer).count(), 1);
+    assert_eq!(one.shard.held_with(one.ids[0]).count(), 0, "that is itself");
+
+    let (_, effects) = one.step(BEGUN, Input::Close);
+    assert_eq!(signals(&effects), [TransitionSignal::ChannelClose]);
+    assert!(one.shard.remove(one.channel).is_some());
+    assert!(!one.shard.contains(one.channel));
+    let (stamps, effects) = one.step(BEGUN, Input::Produce(request(1, 1, 1, 1)));
+    assert!(stamps.is_empty() && replies(&effects).is_empty());
+    assert_eq!(one.shard.next_deadline(), None);
+}
+
+#[test]
+fn memory_is_shared_by_those_that_need_it_but_none_is_left_with_nothing() {
+    assert_eq!(fair_share(64 << 20, 0), 64 << 20);
+    assert_eq!(fair_share(64 << 20, 4), 16 << 20);
+    assert_eq!(fair_share(64 << 20, 100_000), MIN_RECENT_BYTES);
+}

@@ -1,0 +1,163 @@
+//! What a store must hold of a channel: everything that it has reported durable, and nothing else
+//! but what it was given and has not reported yet.
+
+use tetrarch_log::{CrashDisk, Reader, RecoveredChannel};
+use tetrarch_replica::LogWrite;
+use tetrarch_wire::{Batch, ChannelUid, HardState, Link, LogPosition, Seq};
+
+/// The durable state of one channel on one node.
+#[derive(Clone, Debug)]
+pub(crate) struct Expected {
+    /// The election promise.
+    pub(crate) hard_state: HardState,
+    /// The position before the first batch.
+    pub(crate) start: LogPosition,
+    /// The batches.
+    pub(crate) log: Vec<Batch>,
+    /// Up to where the front may have gone.
+    pub(crate) may_be_trimmed: Seq,
+}
+
+impl Expected {
+    /// A channel of which nothing was written.
+    #[must_use]
+    pub(crate) const fn new(origin: LogPosition) -> Self {
+        Self {
+            hard_state: HardState::INITIAL,
+            start: origin,
+            log: Vec::new(),
+            may_be_trimmed: Seq::ZERO,
+        }
+    }
+
+    /// Whether nothing was written to it.
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.log.is_empty() && self.hard_state == HardState::INITIAL
+    }
+
+    /// The end of the log.
+    #[must_use]
+    pub(crate) fn tail(&self) -> LogPosition {
+        self.log.last().map_or(self.start, Batch::position)
+    }
+
+    /// The batch that holds `seq`.
+    #[must_use]
+    pub(crate) fn batch_at(&self, seq: Seq) -> Option<&Batch> {
+        let index = self.log.partition_point(|batch| batch.last_seq() < seq);
+        self.log.get(index).filter(|batch| batch.base_seq() <= seq)
+    }
+
+    /// Whether the log holds this very position.
+    #[must_use]
+    pub(crate) fn holds(&self, seq: Seq, link: Link) -> bool {
+        if seq <= self.start.seq {
+            return seq < self.start.seq || link == self.start.link;
+        }
+        let batch = self.batch_at(seq);
+        batch.is_some_and(|batch| batch.last_seq() == seq && batch.link() == link)
+    }
+
+    /// Whether these writes fit: if not, the store refuses them.
+    pub(crate) fn takes(&self, writes: &[LogWrite]) -> bool {
+        let mut tail = self.tail();
+        writes.iter().all(|write| match write {
+            LogWrite::Append(batches) => batches.iter().all(|batch| {
+                let follows = batch.follows(&tail);
+                tail = batch.position();
+                follows
+            }),
+            LogWrite::Truncate(point) => {
+                tail = *point;
+                self.holds(point.seq, point.link)
+            }
+            LogWrite::HardState(_) | LogWrite::CommitHint(_) => true,
+        })
+    }
+
+    /// Some writes have become durable.
+    pub(crate) fn apply(&mut self, writes: &[LogWrite]) {
+        for write in writes {
+            match write {
+                LogWrite::Append(batches) => {
+                    for batch in batches {
+                        assert!(batch.follows(&self.tail()), "{batch:?} does not follow");
+                        self.log.push(batch.clone());
+                    }
+                }
+                LogWrite::Truncate(point) => {
+                    while self.tail().seq > point.seq && !self.log.is_empty() {
+                        self.log.pop();
+                    }
+                    assert_eq!(self.tail(), *point, "cut in the middle of a batch");
+                }
+                LogWrite::HardState(promise) => self.hard_state = *promise,
+                LogWrite::CommitHint(_) => {}
+            }
+        }
+    }
+
+    /// The store has dropped the front of the log.
+    pub(crate) fn trimmed(&mut self, start: LogPosition) {
+        let kept = self
+            .log
+            .partition_point(|batch| batch.last_seq() <= start.seq);
+        if kept > 0 {
+            assert_eq!(
+                self.log[kept - 1].position(),
+                start,
+                "trimmed within a batch"
+            );
+        }
+        self.log.drain(..kept);
+        self.start = start;
+    }
+
+    /// Whether a start found what is expected.
+    ///
+    /// # Errors
+    /// What differs.
+    pub(crate) fn compare(&self, found: &RecoveredChannel) -> Result<(), String> {
+        let differs = |what: &str, expected: &dyn std::fmt::Debug, found: &dyn std::fmt::Debug| {
+            Err(format!("{what}: expected {expected:?}, found {found:?}"))
+        };
+        if found.hard_state != self.hard_state {
+            return differs("promise", &self.hard_state, &found.hard_state);
+        }
+        if found.tail != self.tail() {
+            return differs("tail", &self.tail(), &found.tail);
+        }
+        if found.log_start.seq < self.start.seq
+            || found.log_start.seq > self.may_be_trimmed.max(self.start.seq)
+        {
+            return differs(
+                "log start",
+                &(self.start.seq, self.may_be_trimmed),
+                &found.log_start.seq,
+            );
+        }
+        match &found.halted {
+            Some(damage) => differs("damage", &"none", damage),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads the whole log back and compares it, byte for byte (I26).
+    pub(crate) fn check_bytes(&self, channel: ChannelUid, reader: &Reader<CrashDisk>) {
+        let mut next = self.start.seq.next();
+        let mut index = 0;
+        while next <= self.tail().seq {
+            let read = reader.read(channel, next, 1 << 16);
+            let read = read.unwrap_or_else(|error| panic!("I26: {next} cannot be read: {error}"));
+            for batch in &read.batches {
+                assert_eq!(
+                    Some(batch),
+                    self.log.get(index),
+                    "I26: other bytes at {next}"
+                );
+                index += 1;
+                next = batch.last_seq().next();
+            }
+        }
+    }
+}

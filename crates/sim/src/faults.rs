@@ -1,0 +1,147 @@
+//! What goes wrong: faults strike, and in the end everything is mended.
+
+use crate::{
+    swarm::Fault,
+    world::{Event, MS, World},
+};
+
+/// The errno of a disk without room, on Linux.
+const ENOSPC: i32 = 28;
+
+impl World {
+    fn isolate(&mut self, node: usize) {
+        self.note_fault("isolation", node);
+        for other in (0..self.nodes.len()).filter(|other| *other != node) {
+            self.disconnect(node, other);
+        }
+    }
+
+    /// Nodes talk within their part only.
+    fn partition(&mut self, part_of: &[usize]) {
+        for a in 0..self.nodes.len() {
+            for b in 0..a {
+                if part_of[a] != part_of[b] {
+                    self.disconnect(a, b);
+                }
+            }
+        }
+    }
+
+    fn heal_network(&mut self) {
+        for a in 0..self.nodes.len() {
+            for b in 0..a {
+                self.unblock(a, b);
+                self.unblock(b, a);
+                self.reconnect(a, b);
+            }
+        }
+    }
+
+    pub(crate) fn fault(&mut self) {
+        let Some((fault, next)) = self.swarm.next_fault(&mut self.dice) else {
+            return;
+        };
+        self.at(next, Event::Fault);
+        self.strike(fault);
+    }
+
+    fn strike(&mut self, fault: Fault) {
+        self.trace.say(self.now, 0, || format!("fault: {fault:?}"));
+        let nodes = self.nodes.len();
+        match fault {
+            Fault::CutPower(node) => self.cut_power(node),
+            Fault::CutAllPower => (0..nodes).for_each(|node| self.cut_power(node)),
+            Fault::Kill(node) => {
+                if self.nodes[node].is_running() {
+                    self.note_fault("kill", node);
+                    self.kill(node);
+                }
+            }
+            Fault::Stop(node) => self.stop(node),
+            Fault::Pause(node) => self.pause(node),
+            Fault::CutPowerOfLeader => {
+                if let Some(node) = self.a_leader() {
+                    self.cut_power(node);
+                }
+            }
+            Fault::IsolateLeader => {
+                if let Some(node) = self.a_leader() {
+                    self.isolate(node);
+                }
+            }
+            Fault::Isolate(node) => self.isolate(node),
+            Fault::Partition => {
+                self.tally.count("partitions");
+                let parts: Vec<usize> = (0..nodes).map(|_| self.dice.index(2)).collect();
+                self.partition(&parts);
+            }
+            Fault::Bridge(node) => {
+                // Two halves that see only one node in common.
+                self.tally.count("bridges");
+                for a in (0..nodes).filter(|a| *a != node) {
+                    for b in (0..a).filter(|b| *b != node && (a + b) % 2 == 1) {
+                        self.disconnect(a, b);
+                    }
+                }
+            }
+            Fault::Cut(a, b) => self.disconnect(a, b),
+            Fault::Deafen(from, to) => {
+                self.note_fault("one-way loss", to);
+                self.network.block(from, to);
+                let connection = self.network.connection(from, to);
+                let delay = self.dice.between(1_000, 10_000) * MS;
+                self.at(
+                    delay,
+                    Event::TimeOut {
+                        from,
+                        to,
+                        connection,
+                    },
+                );
+            }
+            Fault::Clog(from, to, time) => {
+                self.note_fault("clogged link", to);
+                self.network.clog(from, to, self.now + time);
+            }
+            Fault::Heal => self.heal_network(),
+            Fault::SlowDisk(node, slowness) => self.nodes[node].slowness = slowness,
+            Fault::FillDisk(node) => {
+                self.note_fault("full disk", node);
+                self.nodes[node].set_full(true);
+            }
+            Fault::FreeDisk(node) => self.nodes[node].set_full(false),
+            Fault::ShortWrite(node, bytes) => {
+                self.note_fault("short write", node);
+                self.nodes[node].disk.fail_next_write("wal", bytes, ENOSPC);
+                self.nodes[node].write_fails = true;
+            }
+            Fault::FailSync(node) => {
+                if self.nodes[node].is_running() {
+                    self.note_fault("failed sync", node);
+                    self.nodes[node].disk.fail_next_sync("wal");
+                    self.nodes[node].sync_fails = true;
+                }
+            }
+            Fault::StepWallClock(node, milliseconds) => {
+                self.tally.count("wall clock steps");
+                self.nodes[node].clock.step_wall(milliseconds);
+            }
+        }
+    }
+
+    /// Ends everything that is wrong, and starts everybody.
+    pub(crate) fn stop_faults(&mut self) {
+        self.swarm.stop();
+        for node in 0..self.nodes.len() {
+            self.nodes[node].set_full(false);
+            self.nodes[node].slowness = 2;
+            if self.nodes[node].paused_since.is_some() {
+                self.at(0, Event::Resume { node });
+            }
+            if !self.nodes[node].is_running() {
+                self.at(0, Event::Start { node });
+            }
+        }
+        self.heal_network();
+    }
+}

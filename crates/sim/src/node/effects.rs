@@ -1,0 +1,259 @@
+//! Carrying out what a replica wants done, and checking it on the way.
+
+use tetrarch_fsm::LEGAL_TRANSITIONS;
+use tetrarch_replica::{AdminOutcome, Effect, HaltReason, LogWrite, PersistToken, RoleChange};
+use tetrarch_wire::{
+    ReplicaRole,
+    frame::{ChannelMessage, NackCode, VoteKind},
+};
+
+use crate::{
+    network::{Packet, Way},
+    world::{ChannelIndex, Event, MS, World},
+};
+
+impl World {
+    pub(crate) fn carry_out(&mut self, node: usize, channel: ChannelIndex, effect: Effect) {
+        self.trace
+            .say(self.now, node, || format!("c{channel} -> {effect:?}"));
+        self.trace.mix(self.now, node, channel, &effect);
+        match effect {
+            Effect::Persist {
+                token,
+                failures,
+                writes,
+            } => self.issue(node, channel, (token, failures), writes),
+            Effect::Send {
+                to,
+                epoch,
+                message,
+                lane,
+            } => {
+                self.check_message(node, channel, epoch, &message);
+                let to = self.nodes.iter().position(|known| known.voter == to);
+                let to = to.expect("I23: a message to somebody who does not exist");
+                let packet = Packet::Channel {
+                    channel,
+                    epoch,
+                    message,
+                };
+                self.transmit(node, to, Way::Lane(lane), packet);
+            }
+            Effect::Reply { ticket, outcome } => self.replied(node, ticket, &outcome),
+            Effect::ReadIndexReady { ticket, result } => {
+                if let (Some((_, at_least)), Ok((_, index))) =
+                    (self.looking.remove(&ticket), result)
+                {
+                    self.tally.count("linearizable reads");
+                    assert!(
+                        index >= at_least,
+                        "I13: read up to {index}, {at_least} was acknowledged before"
+                    );
+                }
+            }
+            Effect::AdminDone { outcome, .. } => match outcome {
+                AdminOutcome::Done => self.tally.count("handovers"),
+                AdminOutcome::NotLeader(_) => self.tally.count("orders to others than the leader"),
+                AdminOutcome::Failed(_) => self.tally.count("failed handovers"),
+            },
+            Effect::ReadLog {
+                ticket,
+                from,
+                max_bytes,
+            } => {
+                let start = self.nodes[node].starts;
+                let took = self.dice.below(10) * MS;
+                self.at(
+                    took,
+                    Event::LogRead {
+                        node,
+                        start,
+                        channel,
+                        ticket,
+                        from,
+                        max_bytes,
+                    },
+                );
+            }
+            Effect::RoleChanged(change) => self.role_changed(node, channel, &change),
+            Effect::TransitionRejected(error) => panic!("I1: {error}"),
+            Effect::Committed { commit } => {
+                let Some(member) = self.member_mut(node, channel) else {
+                    return;
+                };
+                assert!(
+                    commit > member.commit,
+                    "I11: {} then {commit}",
+                    member.commit
+                );
+                member.commit = commit;
+                self.chronicle_committed(node, channel);
+            }
+            Effect::Trim { upto } => self.trim(node, channel, upto),
+            Effect::Deleted => panic!("nobody deletes"),
+            Effect::BeatNow => self.beat_now(node, channel),
+            Effect::Halted(HaltReason::StoreFailed) => {
+                // The process ends, as the node's does.
+                self.trace
+                    .say(self.now, node, || "its store has failed".to_owned());
+                self.tally.count("failed stores");
+                self.store_failed.insert(node);
+            }
+            Effect::Halted(reason) => panic!("n{node} halted channel {channel}: {reason:?}"),
+        }
+    }
+
+    fn chronicle_committed(&mut self, node: usize, channel: ChannelIndex) {
+        let uid = self.channels[channel].uid;
+        let process = self.nodes[node].process.as_ref();
+        if let Some((_, member)) = process.and_then(|process| process.shard.get(uid)) {
+            self.chronicle
+                .i10_committed_prefixes_are_equal(channel, member);
+        }
+    }
+
+    fn role_changed(&mut self, node: usize, channel: ChannelIndex, change: &RoleChange) {
+        let t = change.transition;
+        assert!(
+            LEGAL_TRANSITIONS.contains(&(t.from(), t.to(), t.signal())),
+            "I1: {t:?}"
+        );
+        self.tally.transition(&t);
+        let Some(member) = self.member_mut(node, channel) else {
+            return;
+        };
+        assert_eq!(member.role, t.from(), "I1: roles do not connect");
+        member.role = t.to();
+        if t.to() == ReplicaRole::Leader {
+            self.chronicle
+                .i2_one_leader_per_epoch(node, channel, change.epoch);
+            if let Some(expected) = &self.nodes[node].expected[channel] {
+                self.chronicle
+                    .i7_leader_completeness(channel, expected, change.epoch);
+            }
+        }
+        self.beat_now(node, channel);
+    }
+
+    fn issue(
+        &mut self,
+        node: usize,
+        channel: ChannelIndex,
+        issue: (PersistToken, u64),
+        writes: Vec<LogWrite>,
+    ) {
+        for write in &writes {
+            match write {
+                LogWrite::Append(batches) => {
+                    if let Some(member) = self.member_mut(node, channel) {
+                        for batch in batches {
+                            member.shadow_append(batch);
+                        }
+                    }
+                }
+                LogWrite::Truncate(point) => {
+                    self.tally.count("truncations");
+                    if let Some(member) = self.member_mut(node, channel) {
+                        member.shadow.retain(|batch| batch.last_seq() <= point.seq);
+                    }
+                }
+                LogWrite::HardState(_) | LogWrite::CommitHint(_) => {}
+            }
+        }
+        self.persist(node, channel, issue, writes);
+    }
+
+    fn check_message(
+        &mut self,
+        node: usize,
+        channel: ChannelIndex,
+        epoch: tetrarch_wire::Epoch,
+        message: &ChannelMessage,
+    ) {
+        if let Some(expected) = &self.nodes[node].expected[channel] {
+            let me = self.nodes[node].voter;
+            self.chronicle
+                .i5_persistence_before_promise(me, expected, epoch, message);
+        }
+        match message {
+            ChannelMessage::Append(append) => {
+                self.chronicle.i6_log_matching(channel, &append.batches);
+            }
+            ChannelMessage::SyncChunk(_) => self.tally.count("pulled chunks"),
+            ChannelMessage::AppendNack(nack) => self.tally.count(nack_name(nack.code)),
+            ChannelMessage::VoteRequest(request) => self.tally.count(match request.kind {
+                VoteKind::Pre => "pre-votes asked for",
+                VoteKind::Vote => "votes asked for",
+                VoteKind::Transfer => "votes asked for in a handover",
+            }),
+            ChannelMessage::VoteResponse(response) => {
+                if let Some(refusal) = response.refusal {
+                    self.tally.refusal(refusal);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Sends a packet. A datagram may be lost or come twice; what is in a lane is sent again until it
+    /// arrives or the connection dies.
+    pub(crate) fn transmit(&mut self, from: usize, to: usize, way: Way, packet: Packet) {
+        if !self.network.is_connected(from, to) {
+            self.tally.lost_packets += 1;
+            return;
+        }
+        let is_lost = self.dice.permille(self.swarm.loss);
+        let is_blocked = self.network.is_blocked(from, to);
+        match way {
+            Way::Datagram if is_lost || is_blocked => self.tally.lost_packets += 1,
+            Way::Datagram => {
+                let twice = self.dice.permille(self.swarm.duplication);
+                for _ in 0..=u8::from(twice) {
+                    self.deliver(from, to, way, 0, packet.clone());
+                }
+            }
+            Way::Lane(_) if is_blocked => self.network.hold(from, to, way, packet),
+            Way::Lane(_) => {
+                let again = if is_lost {
+                    self.dice.between(10, 300) * MS
+                } else {
+                    0
+                };
+                self.deliver(from, to, way, again, packet);
+            }
+        }
+    }
+
+    fn deliver(&mut self, from: usize, to: usize, way: Way, later: u64, packet: Packet) {
+        let connection = self.network.connection(from, to);
+        let latency = self.swarm.latency(&mut self.dice) + later;
+        let arrival = self.network.arrival(from, to, way, self.now + latency);
+        self.at(
+            arrival - self.now,
+            Event::Arrive {
+                from,
+                to,
+                connection,
+                packet,
+            },
+        );
+    }
+
+    /// Packets from one node to another get through again.
+    pub(crate) fn unblock(&mut self, from: usize, to: usize) {
+        for (way, packet) in self.network.unblock(from, to) {
+            self.deliver(from, to, way, 0, packet);
+        }
+    }
+}
+
+const fn nack_name(code: NackCode) -> &'static str {
+    match code {
+        NackCode::Stale => "nack stale",
+        NackCode::Gap => "nack gap",
+        NackCode::Diverged => "nack diverged",
+        NackCode::DiskPressure => "nack disk pressure",
+        NackCode::Limbo => "nack limbo",
+        NackCode::Busy => "nack busy",
+    }
+}

@@ -1,0 +1,144 @@
+//! One node: its disk always, and a process while it runs.
+
+mod beats;
+mod effects;
+mod lifetime;
+mod process;
+mod start;
+mod store;
+mod turn;
+
+use std::{collections::VecDeque, path::Path, sync::Arc};
+
+use bytes::Bytes;
+use tetrarch_log::{CrashDisk, Failure, LogError, OpenedStore, StoreIdentity, StoreOptions};
+use tetrarch_replica::beat::Keeper;
+use tetrarch_wire::{ClusterId, LogPosition, NodeId, StoreId, Voter, VoterId};
+
+pub(crate) use process::{Member, Process};
+pub(crate) use store::Origin;
+
+use crate::{
+    check::Expected,
+    clock::Clock,
+    dice::Dice,
+    swarm::Swarm,
+    world::{Channel, Event},
+};
+
+/// The data directory of every node.
+const DIR: &str = "/data";
+
+/// The task of a node that owns its channels.
+const KEEPER: Keeper = Keeper::new(0);
+
+/// What exists of a node whether it runs or not.
+pub(crate) struct Node {
+    pub(crate) voter: VoterId,
+    options: StoreOptions,
+    pub(crate) disk: CrashDisk,
+    /// What the disk must hold of each channel; `None` for those that are not here.
+    pub(crate) expected: Vec<Option<Expected>>,
+    /// Groups of which nobody was told whether they are durable, in order: the first few are, each
+    /// as a whole.
+    pub(crate) interrupted: Vec<Vec<Origin>>,
+    pub(crate) process: Option<Process>,
+    /// Counts the starts.
+    pub(crate) starts: u64,
+    /// Since when the process stands still, and what waits for it.
+    pub(crate) paused_since: Option<u64>,
+    pub(crate) waiting: VecDeque<Event>,
+    pub(crate) clock: Clock,
+    /// Milliseconds that a write takes at most.
+    pub(crate) slowness: u64,
+    pub(crate) is_full: bool,
+    /// A sync was told to fail, and perhaps has not yet.
+    pub(crate) sync_fails: bool,
+    /// The same of a write.
+    pub(crate) write_fails: bool,
+}
+
+impl Node {
+    /// Who a node is.
+    pub(crate) fn voter(index: usize) -> Voter {
+        let byte = u8::try_from(index + 1).expect("there are few nodes");
+        Voter {
+            node: NodeId::from_bytes([byte; 16]),
+            store: StoreId::from_bytes([byte; 16]),
+        }
+    }
+
+    /// A node with an empty store.
+    pub(crate) fn format(
+        index: usize,
+        channels: &[Channel],
+        swarm: &Swarm,
+        dice: &mut Dice,
+    ) -> Self {
+        let voter = Self::voter(index);
+        let identity = StoreIdentity {
+            cluster: ClusterId::from_bytes([9; 16]),
+            node: voter.node,
+            store: voter.store,
+            name: format!("n{index}"),
+            genesis: Bytes::from_static(b"simulated"),
+        };
+        let disk = CrashDisk::new();
+        tetrarch_log::format(&disk, Path::new(DIR), &identity)
+            .expect("nothing fails on an empty disk");
+        let expected = channels.iter().map(|channel| {
+            let origin = LogPosition::origin(channel.genesis.genesis_link());
+            channel
+                .holders
+                .contains(&index)
+                .then(|| Expected::new(origin))
+        });
+        Self {
+            voter: voter.id(),
+            options: swarm.store.clone(),
+            disk,
+            expected: expected.collect(),
+            interrupted: Vec::new(),
+            process: None,
+            starts: 0,
+            paused_since: None,
+            waiting: VecDeque::new(),
+            clock: Clock::draw(swarm, dice),
+            slowness: 2,
+            is_full: false,
+            sync_fails: false,
+            write_fails: false,
+        }
+    }
+
+    pub(crate) const fn is_running(&self) -> bool {
+        self.process.is_some()
+    }
+
+    /// The process, if it is that start of it.
+    pub(crate) fn process_of(&mut self, start: u64) -> Option<&mut Process> {
+        let runs = self.starts == start;
+        self.process.as_mut().filter(|_| runs)
+    }
+
+    fn open(&self) -> Result<OpenedStore<CrashDisk>, LogError> {
+        let disk = Arc::new(self.disk.clone());
+        tetrarch_log::open(disk, Path::new(DIR), self.options.clone())
+    }
+
+    /// Whether the disk has a reason to refuse a start: it is full, or a sync was to fail.
+    fn may_refuse(&mut self, failure: Failure) -> bool {
+        match failure {
+            Failure::StorageFull => self.is_full || std::mem::take(&mut self.write_fails),
+            Failure::Fatal => std::mem::take(&mut self.sync_fails),
+            Failure::Retryable | Failure::Corrupt => false,
+        }
+    }
+
+    /// Room on the disk from now on.
+    pub(crate) fn set_full(&mut self, is_full: bool) {
+        self.is_full = is_full;
+        let room = if is_full { 64 * 1024 } else { 1 << 32 };
+        self.disk.set_room(room);
+    }
+}

@@ -1,0 +1,56 @@
+//! The process of a node: the shipped parts that it is made of, and what is between them.
+
+use tetrarch_log::{CrashDisk, Flusher, Group, GroupQueue, Reader, Writer};
+use tetrarch_replica::{beat::BeatHub, shard::Shard};
+use tetrarch_wire::{Batch, Boot, ReplicaRole, Seq};
+
+use super::Origin;
+use crate::world::ChannelIndex;
+
+/// One start of a node.
+pub(crate) struct Process {
+    pub(crate) boot: Boot,
+    pub(crate) writer: Writer<CrashDisk>,
+    pub(crate) flusher: Flusher<CrashDisk>,
+    pub(crate) reader: Reader<CrashDisk>,
+    pub(crate) queue: GroupQueue<Origin>,
+    /// The group that is being written.
+    pub(crate) writing: Option<Group<Origin>>,
+    pub(crate) hub: BeatHub,
+    pub(crate) shard: Shard<Member>,
+    /// When the next timer of the world goes off for it.
+    pub(crate) timer_at: u64,
+    /// Whether the turn under way has an end already.
+    pub(crate) is_settling: bool,
+}
+
+/// What is known of a channel in a process besides its replica.
+pub(crate) struct Member {
+    pub(crate) channel: ChannelIndex,
+    /// The log as the replica has issued it, durable or not.
+    pub(crate) shadow: Vec<Batch>,
+    pub(crate) role: ReplicaRole,
+    pub(crate) commit: Seq,
+}
+
+impl Member {
+    /// A batch was issued.
+    pub(crate) fn shadow_append(&mut self, batch: &Batch) {
+        while self
+            .shadow
+            .last()
+            .is_some_and(|last| last.last_seq() >= batch.base_seq())
+        {
+            self.shadow.pop();
+        }
+        self.shadow.push(batch.clone());
+    }
+
+    /// The batch that holds `seq`, as it was issued.
+    pub(crate) fn shadow_at(&self, seq: Seq) -> Option<&Batch> {
+        let index = self.shadow.partition_point(|batch| batch.last_seq() < seq);
+        self.shadow
+            .get(index)
+            .filter(|batch| batch.base_seq() <= seq)
+    }
+}

@@ -1,0 +1,239 @@
+//! Starts and ends of processes.
+
+use tetrarch_log::{CrashDisk, GroupQueue, OpenedStore, Reader, RecoveredChannel, WriteOp};
+use tetrarch_replica::{
+    Input, Recovered, Replica, Settings,
+    beat::{BeatHub, BeatSettings, PeerReplica},
+    shard::Shard,
+};
+use tetrarch_wire::{BatchHeader, ReplicaRole, Seq, batch::Control};
+
+use super::{KEEPER, Member, Process};
+use crate::check::Expected;
+use crate::world::{ChannelIndex, Event, HEARTBEAT, MS, World};
+
+/// Most bytes of requests that wait for the write-ahead log.
+const QUEUE_BYTES: usize = 1 << 24;
+
+impl World {
+    /// A node starts with what its disk holds.
+    pub(crate) fn start(&mut self, node: usize) {
+        if self.nodes[node].is_running() {
+            return;
+        }
+        let opened = match self.nodes[node].open() {
+            Ok(opened) => opened,
+            Err(error) if self.nodes[node].may_refuse(error.failure()) => {
+                self.tally.count("starts that the disk refused");
+                self.trace
+                    .say(self.now, node, || format!("does not start: {error}"));
+                self.at(500 * MS, Event::Start { node });
+                return;
+            }
+            Err(error) => panic!("the store of n{node} does not open: {error}"),
+        };
+        assert!(opened.lost.is_empty(), "n{node} has lost {:?}", opened.lost);
+        self.compare(node, &opened);
+        self.nodes[node].starts += 1;
+        let start = self.nodes[node].starts;
+        let OpenedStore {
+            boot,
+            writer,
+            flusher,
+            reader,
+            channels,
+            ..
+        } = opened;
+        let mut shard = Shard::new(KEEPER, self.settings.heartbeat);
+        for found in channels {
+            let channel = self.index_of(found.channel);
+            self.open(node, channel, Some((found, &reader)), &mut shard);
+        }
+        let mut queue = GroupQueue::new(writer.group_limit(), QUEUE_BYTES);
+        for channel in 0..self.channels.len() {
+            let is_held = self.nodes[node].expected[channel].is_some();
+            if is_held && !shard.contains(self.channels[channel].uid) {
+                self.open(node, channel, None, &mut shard);
+                let op = WriteOp::Open {
+                    name: format!("c{channel}"),
+                    genesis: self.channels[channel].genesis.clone(),
+                };
+                super::store::order(&mut queue, &self.channels[channel], channel, op);
+            }
+        }
+        let settings = BeatSettings {
+            interval: self.settings.heartbeat,
+            ..BeatSettings::default()
+        };
+        self.trace.say(self.now, node, || {
+            format!("starts, {} channels", shard.iter().count())
+        });
+        self.nodes[node].process = Some(Process {
+            boot,
+            writer,
+            flusher,
+            reader,
+            queue,
+            writing: None,
+            hub: BeatHub::new(boot, settings),
+            shard,
+            timer_at: u64::MAX,
+            is_settling: false,
+        });
+        self.tally.count("starts");
+        let phase = self.dice.below(HEARTBEAT);
+        self.at(phase, Event::BeatTick { node, start });
+        let pause = self.dice.between(1, 50) * MS;
+        self.at(pause, Event::FlusherRuns { node, start });
+        self.write_next(node);
+        for channel in self.held_by(node) {
+            self.step(node, channel, Input::Select);
+        }
+        for peer in 0..self.nodes.len() {
+            if peer != node {
+                self.reconnect(node, peer);
+            }
+        }
+    }
+
+    /// The channels in a node's process.
+    pub(crate) fn held_by(&self, node: usize) -> Vec<ChannelIndex> {
+        let process = self.nodes[node].process.as_ref();
+        process.map_or_else(Vec::new, |process| {
+            let members = process.shard.iter();
+            members.map(|(_, _, member)| member.channel).collect()
+        })
+    }
+
+    fn open(
+        &self,
+        node: usize,
+        channel: ChannelIndex,
+        found: Option<(RecoveredChannel, &Reader<CrashDisk>)>,
+        shard: &mut Shard<Member>,
+    ) {
+        let created = &self.channels[channel];
+        let settings = Settings {
+            stand_first: found.is_none() && created.holders[0] == node,
+            ..self.settings.clone()
+        };
+        let (recovered, replay) = match found {
+            Some((found, reader)) => {
+                let covered = found.producers.as_ref().map_or(Seq::ZERO, |(seq, _)| *seq);
+                let after = covered.max(found.log_start.seq);
+                let replay = headers_after(&found, after, reader);
+                (recovered(found), replay)
+            }
+            None => (Recovered::empty(&created.genesis), Vec::new()),
+        };
+        let now = self.nodes[node].clock.read(self.now);
+        let genesis = created.genesis.clone();
+        let voter = self.nodes[node].voter;
+        let commit = recovered.log_start.seq;
+        let mut replica = Replica::new(voter, created.uid, genesis, settings, recovered, now)
+            .unwrap_or_else(|error| panic!("n{node} cannot open channel {channel}: {error}"));
+        for (header, control) in &replay {
+            replica.replay(header, control.as_ref());
+        }
+        let expected = self.nodes[node].expected[channel].as_ref();
+        let member = Member {
+            channel,
+            shadow: expected.map_or_else(Vec::new, |expected| expected.log.clone()),
+            role: ReplicaRole::Idle,
+            commit,
+        };
+        let others = created.genesis.voters().iter();
+        let others = others.filter(|other| other.id() != voter);
+        let peers = others.map(|other| PeerReplica {
+            node: other.node,
+            voter: other.id(),
+        });
+        assert!(
+            shard.add(created.uid, replica, peers.collect(), member),
+            "channel {channel} is on n{node} twice"
+        );
+    }
+
+    /// Everything reported durable is there; of the groups that nobody was told of, the first few.
+    fn compare(&mut self, node: usize, opened: &OpenedStore<CrashDisk>) {
+        let interrupted = std::mem::take(&mut self.nodes[node].interrupted);
+        let mut expected = self.nodes[node].expected.clone();
+        let mut differences = Vec::new();
+        let mut rest = interrupted.iter();
+        while let Err(difference) = self.fits(&expected, opened) {
+            differences.push(difference);
+            let Some(group) = rest.next() else {
+                panic!("I8: n{node} started with another state: {differences:#?}");
+            };
+            self.tally.count("groups found that nobody was told of");
+            for origin in group {
+                if let Some(expected) = &mut expected[origin.channel]
+                    && expected.takes(&origin.writes)
+                {
+                    expected.apply(&origin.writes);
+                }
+            }
+        }
+        self.nodes[node].expected = expected;
+        for found in &opened.channels {
+            let channel = self.index_of(found.channel);
+            let Some(expected) = &mut self.nodes[node].expected[channel] else {
+                continue;
+            };
+            expected.trimmed(found.log_start);
+            expected.check_bytes(found.channel, &opened.reader);
+            self.chronicle
+                .i4_promises_never_go_back(node, channel, expected.hard_state);
+        }
+    }
+
+    fn fits(
+        &self,
+        expected: &[Option<Expected>],
+        opened: &OpenedStore<CrashDisk>,
+    ) -> Result<(), String> {
+        for (channel, expected) in expected.iter().enumerate() {
+            let Some(expected) = expected else { continue };
+            let uid = self.channels[channel].uid;
+            let found = opened.channels.iter().find(|found| found.channel == uid);
+            match found {
+                Some(found) => expected
+                    .compare(found)
+                    .map_err(|why| format!("channel {channel}: {why}"))?,
+                None if expected.is_untouched() => {}
+                None => return Err(format!("channel {channel} is not there")),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn recovered(found: RecoveredChannel) -> Recovered {
+    Recovered {
+        hard_state: found.hard_state,
+        log_start: found.log_start,
+        tail: found.tail,
+        epochs: found.epochs,
+        commit_hint: found.commit_hint,
+        producers: found.producers,
+        damaged: found.halted.is_some(),
+    }
+}
+
+fn headers_after(
+    found: &RecoveredChannel,
+    after: Seq,
+    reader: &Reader<CrashDisk>,
+) -> Vec<(BatchHeader, Option<Control>)> {
+    let mut headers = Vec::new();
+    let mut next = after.next();
+    while next <= found.tail.seq {
+        let read = reader.read(found.channel, next, 1 << 16);
+        for batch in read.expect("a store that opened can be read").batches {
+            let control = batch.control().expect("a checked batch holds what it says");
+            headers.push((*batch.header(), control));
+            next = batch.last_seq().next();
+        }
+    }
+    headers
+}

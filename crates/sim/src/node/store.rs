@@ -1,0 +1,328 @@
+//! The store of a process: groups are written one after the other, the flusher follows, reads take
+//! their time. What a write does to the disk happens when it is done, or when its process ends in
+//! the middle of it.
+
+use tetrarch_log::{
+    GroupError, GroupQueue, Issuer, NotTakenBecause, ReadError, WriteOp, WriteRequest,
+};
+use tetrarch_replica::{Input, LogReadFailure, LogWrite, PersistFailure, PersistToken, ReadTicket};
+use tetrarch_wire::{Batch, Seq};
+
+use crate::world::{Channel, ChannelIndex, Event, MS, World};
+
+/// How much the flusher copies at once.
+const FLUSH_BYTES: u64 = 1 << 20;
+
+/// Who asked for a write, and what is expected of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin {
+    pub(crate) channel: ChannelIndex,
+    pub(crate) token: Option<PersistToken>,
+    pub(crate) writes: Vec<LogWrite>,
+}
+
+/// A write of the node's own.
+pub(super) fn order(
+    queue: &mut GroupQueue<Origin>,
+    channel: &Channel,
+    index: ChannelIndex,
+    op: WriteOp,
+) {
+    let request = WriteRequest {
+        channel: channel.uid,
+        ops: vec![op],
+    };
+    let origin = Origin {
+        channel: index,
+        token: None,
+        writes: Vec::new(),
+    };
+    assert!(
+        queue.push(request, Issuer::Node, origin).is_ok(),
+        "I24: the queue of the log is full"
+    );
+}
+
+fn op_of(write: &LogWrite) -> WriteOp {
+    match write {
+        LogWrite::Append(batches) => WriteOp::Append(batches.clone()),
+        LogWrite::Truncate(position) => WriteOp::Truncate(*position),
+        LogWrite::HardState(state) => WriteOp::HardState(*state),
+        LogWrite::CommitHint(seq) => WriteOp::CommitHint(*seq),
+    }
+}
+
+impl World {
+    /// A replica wants something persisted.
+    pub(crate) fn persist(
+        &mut self,
+        node: usize,
+        channel: ChannelIndex,
+        (token, failures): (PersistToken, u64),
+        writes: Vec<LogWrite>,
+    ) {
+        let request = WriteRequest {
+            channel: self.channels[channel].uid,
+            ops: writes.iter().map(op_of).collect(),
+        };
+        let origin = Origin {
+            channel,
+            token: Some(token),
+            writes,
+        };
+        let Some(process) = &mut self.nodes[node].process else {
+            return;
+        };
+        let issuer = Issuer::Replica { failures };
+        match process.queue.push(request, issuer, origin) {
+            Ok(()) => self.write_next(node),
+            Err(not_taken) => {
+                assert_eq!(
+                    not_taken.why,
+                    NotTakenBecause::EarlierFailed,
+                    "I24: the queue of the log is full"
+                );
+                self.tally.count("writes after a failed one");
+                let start = self.nodes[node].starts;
+                self.at(
+                    0,
+                    Event::NotWritten {
+                        node,
+                        start,
+                        channel,
+                        token,
+                    },
+                );
+            }
+        }
+    }
+
+    /// A trim is written, after the producers that its batches would tell of were saved.
+    pub(crate) fn trim(&mut self, node: usize, channel: ChannelIndex, upto: Seq) {
+        self.tally.count("trims");
+        let created = &self.channels[channel];
+        let known = &mut self.nodes[node];
+        let Some(process) = &mut known.process else {
+            return;
+        };
+        let Some((replica, _)) = process.shard.get(created.uid) else {
+            return;
+        };
+        let (seq, bytes) = replica.producer_snapshot();
+        if process
+            .flusher
+            .save_producers(created.uid, seq, &bytes)
+            .is_err()
+        {
+            self.tally.count("producers not saved");
+            return;
+        }
+        if let Some(expected) = &mut known.expected[channel] {
+            expected.may_be_trimmed = expected.may_be_trimmed.max(upto);
+        }
+        order(&mut process.queue, created, channel, WriteOp::Trim { upto });
+        self.write_next(node);
+    }
+
+    /// Takes the next group, if none is being written.
+    pub(crate) fn write_next(&mut self, node: usize) {
+        let known = &mut self.nodes[node];
+        let (slowness, start) = (known.slowness, known.starts);
+        let Some(process) = &mut known.process else {
+            return;
+        };
+        if process.writing.is_some() {
+            return;
+        }
+        process.writing = process.queue.next_group();
+        if process.writing.is_some() {
+            let took = self.dice.below(slowness * MS) + 50_000;
+            self.at(took, Event::GroupWritten { node, start });
+        }
+    }
+
+    /// A group is done, one way or the other.
+    pub(crate) fn group_written(&mut self, node: usize) {
+        let Some(process) = &mut self.nodes[node].process else {
+            return;
+        };
+        let Some(group) = process.writing.take() else {
+            self.write_next(node);
+            return;
+        };
+        let committed = process.writer.commit(&group.requests);
+        match committed {
+            Ok(report) => {
+                self.tally.count("groups");
+                for (index, origin) in group.tags.into_iter().enumerate() {
+                    match report.refused.iter().find(|(number, _)| *number == index) {
+                        Some((_, refusal)) => {
+                            self.trace
+                                .say(self.now, node, || format!("refused: {refusal}"));
+                            self.persisted(node, origin, Some(PersistFailure::Refused));
+                        }
+                        None => self.persisted(node, origin, None),
+                    }
+                }
+            }
+            Err(GroupError::WalFull) => {
+                // It waits for the flusher.
+                self.tally.count("full write-ahead logs");
+                process.writing = Some(group);
+                let start = self.nodes[node].starts;
+                self.flush(node);
+                self.at(10 * MS, Event::GroupWritten { node, start });
+                return;
+            }
+            Err(error) => {
+                self.trace
+                    .say(self.now, node, || format!("not written: {error}"));
+                let failure = match error {
+                    GroupError::StorageFull(_) | GroupError::Retryable(_) | GroupError::WalFull => {
+                        PersistFailure::StorageFull
+                    }
+                    GroupError::TooLarge { .. } | GroupError::Fatal { .. } => PersistFailure::Fatal,
+                };
+                self.tally.count(if failure == PersistFailure::Fatal {
+                    "fatal groups"
+                } else {
+                    "groups without room"
+                });
+                let known = &mut self.nodes[node];
+                if failure == PersistFailure::Fatal {
+                    // Nobody knows whether it is on the disk.
+                    known.interrupted.push(group.tags.clone());
+                }
+                if let Some(process) = &mut known.process {
+                    let failed = if failure == PersistFailure::Fatal {
+                        process.queue.lost(group)
+                    } else {
+                        process.queue.failed(group)
+                    };
+                    for origin in failed {
+                        self.persisted(node, origin, Some(failure));
+                    }
+                }
+                let start = self.nodes[node].starts;
+                self.at(100 * MS, Event::GroupWritten { node, start });
+                return;
+            }
+        }
+        self.write_next(node);
+    }
+
+    fn persisted(&mut self, node: usize, origin: Origin, failure: Option<PersistFailure>) {
+        let Origin {
+            channel,
+            token,
+            writes,
+        } = origin;
+        if failure.is_none()
+            && let Some(expected) = &mut self.nodes[node].expected[channel]
+        {
+            for write in &writes {
+                if let LogWrite::Truncate(point) = write {
+                    self.chronicle
+                        .i11_nothing_committed_is_cut(channel, expected, *point);
+                }
+            }
+            expected.apply(&writes);
+            let promise = expected.hard_state;
+            self.chronicle
+                .i4_promises_never_go_back(node, channel, promise);
+        }
+        let Some(token) = token else { return };
+        let input = match failure {
+            None => Input::Persisted { token },
+            Some(failure) => Input::PersistFailed { token, failure },
+        };
+        self.step(node, channel, input);
+    }
+
+    /// The flusher runs, now and then.
+    pub(crate) fn flusher_runs(&mut self, node: usize) {
+        let start = self.nodes[node].starts;
+        self.flush(node);
+        let pause = self.dice.between(1, 400) * MS;
+        self.at(pause, Event::FlusherRuns { node, start });
+    }
+
+    fn flush(&mut self, node: usize) {
+        let Some(process) = &mut self.nodes[node].process else {
+            return;
+        };
+        if let Err(error) = process.flusher.flush(FLUSH_BYTES) {
+            self.tally.count("failed flushes");
+            self.trace
+                .say(self.now, node, || format!("not flushed: {error}"));
+        }
+        for channel in self.held_by(node) {
+            self.note_trimmed(node, channel);
+        }
+    }
+
+    fn note_trimmed(&mut self, node: usize, channel: ChannelIndex) {
+        let uid = self.channels[channel].uid;
+        let known = &mut self.nodes[node];
+        let Some(process) = &known.process else {
+            return;
+        };
+        let Some(log_start) = process.reader.log_start(uid) else {
+            return;
+        };
+        let Some(expected) = &mut known.expected[channel] else {
+            return;
+        };
+        if log_start.seq > expected.start.seq {
+            assert!(
+                log_start.seq <= expected.may_be_trimmed,
+                "I28: n{node} dropped up to {}, allowed was {}",
+                log_start.seq,
+                expected.may_be_trimmed
+            );
+            expected.trimmed(log_start);
+            self.step(node, channel, Input::Trimmed { log_start });
+        }
+    }
+
+    /// A replica wants to read its log.
+    pub(crate) fn read_log(
+        &mut self,
+        node: usize,
+        channel: ChannelIndex,
+        (ticket, from, max_bytes): (ReadTicket, Seq, u32),
+    ) {
+        let uid = self.channels[channel].uid;
+        let Some(process) = &self.nodes[node].process else {
+            return;
+        };
+        let result = match process.reader.read(uid, from, max_bytes as usize) {
+            Ok(read) => {
+                self.check_read(node, channel, &read.batches);
+                Ok(read.batches)
+            }
+            Err(ReadError::Trimmed { .. }) => Err(LogReadFailure::Trimmed),
+            Err(ReadError::BeyondTail { .. } | ReadError::UnknownChannel) => {
+                Err(LogReadFailure::BeyondTail)
+            }
+            Err(ReadError::Corrupt(_)) => Err(LogReadFailure::Corrupt),
+            Err(ReadError::Transient(_)) => Err(LogReadFailure::Transient),
+        };
+        self.step(node, channel, Input::LogRead { ticket, result });
+    }
+
+    /// I26: what the store gives is what was written.
+    fn check_read(&self, node: usize, channel: ChannelIndex, batches: &[Batch]) {
+        let Some(expected) = &self.nodes[node].expected[channel] else {
+            return;
+        };
+        for batch in batches {
+            assert_eq!(
+                expected.batch_at(batch.last_seq()).map(Batch::link),
+                Some(batch.link()),
+                "I26: n{node} reads other bytes at {}",
+                batch.last_seq()
+            );
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! Time, the order of events, and everything that exists in a run.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tetrarch_replica::{
+    PersistToken, ReadTicket, Settings, Ticket,
+    beat::{ChannelFact, Repeat},
+};
+use tetrarch_wire::{ChannelClass, ChannelConfig, ChannelUid, Seq, Voter};
+
+use crate::{
+    check::Chronicle,
+    client::{Asked, Consumer, Producer},
+    dice::Dice,
+    network::{Network, Packet},
+    node::Node,
+    swarm::{Limits, Swarm},
+    tally::Tally,
+    trace::Trace,
+};
+
+pub(crate) const MS: u64 = 1_000_000;
+pub(crate) const HEARTBEAT: u64 = 150 * MS;
+pub(crate) const ELECTION_TIMEOUT: u64 = 600 * MS;
+
+/// Which of the run's channels.
+pub(crate) type ChannelIndex = usize;
+
+/// A channel, as it was created.
+#[derive(Clone, Debug)]
+pub(crate) struct Channel {
+    pub(crate) uid: ChannelUid,
+    pub(crate) genesis: ChannelConfig,
+    /// The nodes that hold it.
+    pub(crate) holders: Vec<usize>,
+}
+
+/// Something that will happen. What concerns a process of a node names its start, because the next
+/// start knows nothing of it.
+#[derive(Clone, Debug)]
+pub(crate) enum Event {
+    Arrive {
+        from: usize,
+        to: usize,
+        connection: u64,
+        packet: Packet,
+    },
+    GroupWritten {
+        node: usize,
+        start: u64,
+    },
+    /// A write was not taken, because an earlier one failed.
+    NotWritten {
+        node: usize,
+        start: u64,
+        channel: ChannelIndex,
+        token: PersistToken,
+    },
+    FlusherRuns {
+        node: usize,
+        start: u64,
+    },
+    LogRead {
+        node: usize,
+        start: u64,
+        channel: ChannelIndex,
+        ticket: ReadTicket,
+        from: Seq,
+        max_bytes: u32,
+    },
+    Timer {
+        node: usize,
+        start: u64,
+    },
+    BeatTick {
+        node: usize,
+        start: u64,
+    },
+    BeatFlush {
+        node: usize,
+        start: u64,
+    },
+    /// Beats have said something of channels.
+    Heard {
+        node: usize,
+        start: u64,
+        facts: (Vec<ChannelFact>, Vec<Repeat>),
+    },
+    Settle {
+        node: usize,
+        start: u64,
+    },
+    PeerLost {
+        node: usize,
+        start: u64,
+        peer: usize,
+    },
+    PeerFound {
+        node: usize,
+        start: u64,
+        peer: usize,
+    },
+    Produce {
+        producer: usize,
+    },
+    GiveUp {
+        producer: usize,
+        ticket: Ticket,
+    },
+    Consume {
+        consumer: usize,
+    },
+    Operate,
+    Fault,
+    Resume {
+        node: usize,
+    },
+    /// Nothing has got through for so long that the connection is given up.
+    TimeOut {
+        from: usize,
+        to: usize,
+        connection: u64,
+    },
+    /// The time for handing over is up.
+    Close {
+        node: usize,
+        start: u64,
+    },
+    Start {
+        node: usize,
+    },
+}
+
+impl Event {
+    /// The node whose process it concerns: while that stands still, it waits.
+    pub(crate) const fn process(&self) -> Option<usize> {
+        match self {
+            Self::Arrive { to, .. } => Some(*to),
+            Self::GroupWritten { node, .. }
+            | Self::NotWritten { node, .. }
+            | Self::FlusherRuns { node, .. }
+            | Self::LogRead { node, .. }
+            | Self::Timer { node, .. }
+            | Self::BeatTick { node, .. }
+            | Self::BeatFlush { node, .. }
+            | Self::Heard { node, .. }
+            | Self::Settle { node, .. }
+            | Self::Close { node, .. }
+            | Self::PeerLost { node, .. }
+            | Self::PeerFound { node, .. } => Some(*node),
+            Self::Produce { .. }
+            | Self::GiveUp { .. }
+            | Self::Consume { .. }
+            | Self::Operate
+            | Self::Fault
+            | Self::Resume { .. }
+            | Self::TimeOut { .. }
+            | Self::Start { .. } => None,
+        }
+    }
+}
+
+/// The whole.
+pub(crate) struct World {
+    /// Nanoseconds since the run began.
+    pub(crate) now: u64,
+    order: u64,
+    queue: BTreeMap<(u64, u64), Event>,
+    pub(crate) dice: Dice,
+    /// What the shipped code draws from.
+    pub(crate) jitter: Dice,
+    pub(crate) swarm: Swarm,
+    pub(crate) settings: Settings,
+    pub(crate) channels: Vec<Channel>,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) network: Network,
+    pub(crate) producers: Vec<Producer>,
+    pub(crate) consumers: Vec<Consumer>,
+    pub(crate) asked: BTreeMap<Ticket, Asked>,
+    /// Linearizable reads on their way: the channel, and what they must see.
+    pub(crate) looking: BTreeMap<Ticket, (ChannelIndex, Seq)>,
+    last_ticket: u64,
+    /// Nodes whose stores have failed in this step.
+    pub(crate) store_failed: BTreeSet<usize>,
+    pub(crate) chronicle: Chronicle,
+    pub(crate) tally: Tally,
+    pub(crate) trace: Trace,
+}
+
+impl World {
+    /// The world of a seed.
+    pub(crate) fn new(seed: u64, limits: &Limits, trace: Trace) -> Self {
+        let mut dice = Dice::new(seed);
+        let swarm = Swarm::draw(&mut dice, limits);
+        let settings = swarm.settings(&mut dice);
+        let voters: Vec<Voter> = (0..swarm.nodes).map(Node::voter).collect();
+        let channels: Vec<Channel> = (0..swarm.channels)
+            .map(|index| channel(index, &voters, &mut dice))
+            .collect();
+        let nodes = (0..swarm.nodes)
+            .map(|index| Node::format(index, &channels, &swarm, &mut dice))
+            .collect();
+        let producers = (0..swarm.producers)
+            .map(|index| Producer::new(index, dice.index(channels.len())))
+            .collect();
+        let consumers = (0..swarm.consumers)
+            .map(|_| Consumer::new(dice.index(channels.len())))
+            .collect();
+        let mut world = Self {
+            now: MS,
+            order: 0,
+            queue: BTreeMap::new(),
+            jitter: Dice::new(seed ^ 0xABCD),
+            chronicle: Chronicle::new(swarm.nodes, channels.len()),
+            network: Network::new(swarm.nodes),
+            swarm,
+            settings,
+            channels,
+            nodes,
+            producers,
+            consumers,
+            asked: BTreeMap::new(),
+            looking: BTreeMap::new(),
+            last_ticket: 0,
+            store_failed: BTreeSet::new(),
+            tally: Tally::default(),
+            trace,
+            dice,
+        };
+        world.begin();
+        world
+    }
+
+    fn begin(&mut self) {
+        for node in 0..self.nodes.len() {
+            let delay = self.dice.below(50) * MS;
+            self.at(delay, Event::Start { node });
+        }
+        for producer in 0..self.producers.len() {
+            self.at(MS, Event::Produce { producer });
+        }
+        for consumer in 0..self.consumers.len() {
+            self.at(MS, Event::Consume { consumer });
+        }
+        self.at(300 * MS, Event::Fault);
+        self.at(100 * MS, Event::Operate);
+    }
+
+    /// Lets something happen after a while.
+    pub(crate) fn at(&mut self, delay: u64, event: Event) {
+        self.order += 1;
+        self.queue.insert((self.now + delay, self.order), event);
+    }
+
+    /// A number for a request.
+    pub(crate) fn ticket(&mut self) -> Ticket {
+        self.last_ticket += 1;
+        Ticket(self.last_ticket)
+    }
+
+    /// The channel with this id.
+    pub(crate) fn index_of(&self, uid: ChannelUid) -> ChannelIndex {
+        let index = self.channels.iter().position(|channel| channel.uid == uid);
+        index.unwrap_or_else(|| panic!("I28: nobody created {uid}"))
+    }
+
+    /// A node that holds the channel.
+    pub(crate) fn any_holder(&mut self, channel: ChannelIndex) -> usize {
+        let holders = &self.channels[channel].holders;
+        holders[self.dice.index(holders.len())]
+    }
+
+    /// Runs with faults; safety is checked after every step.
+    pub(crate) fn chaos(&mut self) {
+        let end = self.now + self.swarm.duration;
+        self.run_until(end);
+    }
+
+    /// Stops the faults, and demands progress and agreement (I27, I9).
+    pub(crate) fn heal(&mut self) {
+        self.stop_faults();
+        let before = self.chronicle.acknowledged_by_channel();
+        self.run_until(self.now + 10 * ELECTION_TIMEOUT);
+        let after = self.chronicle.acknowledged_by_channel();
+        for (channel, (before, after)) in before.iter().zip(&after).enumerate() {
+            let wanted = self.producers.iter().any(|one| one.channel == channel);
+            assert!(
+                !wanted || after > before,
+                "I27: nothing of channel {channel} was acknowledged within ten election timeouts \
+                 after the heal"
+            );
+        }
+        self.producers.clear();
+        // Small windows make a long log slow to catch up with; standing still is what is wrong.
+        let mut moved = (self.now, 0);
+        while !self.chronicle.all_caught_up(&self.nodes, &self.channels)
+            && self.now < moved.0 + 50 * ELECTION_TIMEOUT
+        {
+            self.run_until(self.now + ELECTION_TIMEOUT);
+            let durable = self.durable_everywhere();
+            if durable > moved.1 {
+                moved = (self.now, durable);
+            }
+        }
+        self.chronicle
+            .i9_everything_acknowledged_is_everywhere(&self.nodes, &self.channels);
+        self.tally.nanoseconds += self.now;
+    }
+
+    /// Seqs that are durable, over all channels and nodes.
+    fn durable_everywhere(&self) -> u64 {
+        let disks = self.nodes.iter().flat_map(|node| node.expected.iter());
+        disks.flatten().map(|disk| disk.tail().seq.get()).sum()
+    }
+
+    pub(crate) fn run_until(&mut self, end: u64) {
+        while let Some(entry) = self.queue.first_entry() {
+            if entry.key().0 > end {
+                break;
+            }
+            self.now = entry.key().0;
+            let event = entry.remove();
+            self.tally.events += 1;
+            self.happen(event);
+        }
+        self.now = end;
+    }
+}
+
+fn channel(index: usize, voters: &[Voter], dice: &mut Dice) -> Channel {
+    let mut holders: Vec<usize> = (0..voters.len()).collect();
+    // Some channels live on a part of the nodes.
+    if voters.len() > 3 && dice.permille(500) {
+        while holders.len() > 3 {
+            holders.remove(dice.index(holders.len()));
+        }
+    }
+    let members = holders.iter().map(|node| voters[*node]).collect();
+    let genesis = ChannelConfig::genesis(ChannelClass::Quorum, members)
+        .expect("a few distinct voters are a configuration");
+    Channel {
+        uid: ChannelUid::derive(&format!("c{index}"), &[0; 16]),
+        genesis,
+        holders,
+    }
+}
