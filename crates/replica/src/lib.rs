@@ -8,6 +8,7 @@ pub mod beat;
 pub mod catalog;
 mod catchup;
 mod context;
+pub mod decide;
 mod disk_level;
 mod durability;
 mod effect;
