@@ -20,21 +20,31 @@ impl Plan {
     /// What is spent on this mutant.
     #[must_use]
     pub const fn of(mutant: Mutant) -> Self {
-        let small = Bounds::new(2, 1);
-        let deep = Bounds::new(4, 3).crashes(1);
+        let (small, most) = (Bounds::new(2, 1), MOST_STATES);
         let exhaust = match mutant {
             Mutant::VoteLostOnCrash | Mutant::CountBeforeFsync | Mutant::WipedDiskKeepsIdentity => {
-                Some((small.crashes(1), MOST_STATES))
+                Some((small.crashes(1), most))
             }
             Mutant::GrantWithoutLogCheck
             | Mutant::TruncateToHighWatermark
             | Mutant::CompareSeqAlone
-            | Mutant::AppendWithoutComparing => Some((small, MOST_STATES)),
+            | Mutant::AppendWithoutComparing => Some((small, most)),
             Mutant::LongerTailWins | Mutant::CommitOldEpochByCount => None,
+        };
+        let bounds = match mutant {
+            Mutant::CommitOldEpochByCount => Bounds::new(4, 0),
+            Mutant::VoteLostOnCrash
+            | Mutant::GrantWithoutLogCheck
+            | Mutant::CountBeforeFsync
+            | Mutant::LongerTailWins
+            | Mutant::TruncateToHighWatermark
+            | Mutant::WipedDiskKeepsIdentity
+            | Mutant::CompareSeqAlone
+            | Mutant::AppendWithoutComparing => Bounds::new(4, 3).crashes(1),
         };
         Self {
             exhaust,
-            walk: (deep, MOST_WALKS),
+            walk: (bounds, MOST_WALKS),
         }
     }
 }

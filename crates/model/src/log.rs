@@ -1,7 +1,10 @@
 //! A log of at most eight batches in one word. The hash link of a position is the prefix itself,
 //! so that equal links mean equal prefixes without a hash that might collide.
 
-use std::fmt;
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+};
 
 use tetrarch_wire::{Epoch, EpochStart, Link, LogPosition, Seq, VoterId};
 
@@ -45,9 +48,26 @@ impl Entry {
     }
 }
 
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (n, leader, event) = (self.0 & 7, self.0 >> 3 & 3, self.0 >> 5);
+        if self.is_event() {
+            write!(f, "event {event} of {n}/{leader}")
+        } else {
+            write!(f, "start of {n}/{leader}")
+        }
+    }
+}
+
 /// A log, oldest batch first. Every batch is one seq long.
-#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Log([u8; Log::MOST]);
+
+impl Hash for Log {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        hasher.write_u64(u64::from_le_bytes(self.0));
+    }
+}
 
 impl Log {
     /// The longest log that can be told of.
@@ -99,6 +119,14 @@ impl Log {
         longer.prefix(self.len()) == self
     }
 
+    /// How long a prefix it shares with `other`.
+    #[must_use]
+    pub fn common(self, other: Self) -> u8 {
+        let both = self.entries().zip(other.entries());
+        let equal = both.take_while(|(one, other)| one == other).count();
+        u8::try_from(equal).unwrap_or(u8::MAX)
+    }
+
     /// Its end.
     #[must_use]
     pub fn end(self) -> LogPosition {
@@ -137,20 +165,16 @@ impl Log {
     /// The first position of the epoch number `n`.
     #[must_use]
     pub fn start_of(self, n: u8) -> Option<Seq> {
-        let rows = self.epochs().into_iter();
-        let mut own = rows.filter(|row| row.epoch.n == u64::from(n));
-        own.next().map(|row| row.start)
+        let index = self
+            .entries()
+            .position(|entry| entry.epoch().n == u64::from(n));
+        index.map(|index| Seq::FIRST.plus(index as u64))
     }
 }
 
 impl fmt::Debug for Log {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let entries = self.entries().map(|entry| {
-            let what = if entry.is_event() { "event " } else { "start " };
-            let (n, leader) = (entry.0 & 7, entry.0 >> 3 & 3);
-            format!("{what}{} of {n}/{leader}", entry.0 >> 5)
-        });
-        f.debug_list().entries(entries).finish()
+        f.debug_list().entries(self.entries()).finish()
     }
 }
 
@@ -172,6 +196,7 @@ mod tests {
         assert!(two.entries().eq(entries));
         assert_eq!(two.prefix(1), log(&entries[..1]));
         assert_eq!(two.prefix(8), two);
+        assert_eq!(two.common(two.prefix(1)), 1);
         assert!(two.prefix(1).is_prefix_of(two) && !two.is_prefix_of(two.prefix(1)));
         assert_eq!(two.get(2), Some(entries[1]));
         assert_eq!(two.get(3), None);

@@ -1,10 +1,12 @@
 //! What was ever said. Messages form a set that only grows: any of them may be heard now, later,
 //! again, in another order or never, which is all that a network may do to them.
 
+use std::hash::{Hash, Hasher};
+
 use crate::Log;
 
 /// A message. Who it is for does not matter: whoever it concerns may hear it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Message {
     /// `candidate`, whose log is durably `log`, asks for votes.
     VoteRequest {
@@ -51,6 +53,25 @@ pub enum Message {
         /// Up to where.
         seq: u8,
     },
+}
+
+/// Two words, and not one for each field: states are hashed by the million.
+impl Hash for Message {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        let (small, log) = match *self {
+            Self::VoteRequest { n, candidate, log } => ([0, n, candidate, 0], log),
+            Self::Vote {
+                n,
+                voter,
+                candidate,
+            } => ([1, n, voter, candidate], Log::default()),
+            Self::Append { n, leader, log } => ([2, n, leader, 0], log),
+            Self::Ack { n, voter, log } => ([3, n, voter, 0], log),
+            Self::Committed { n, leader, seq } => ([4, n, leader, seq], Log::default()),
+        };
+        hasher.write_u32(u32::from_le_bytes(small));
+        log.hash(hasher);
+    }
 }
 
 impl Message {

@@ -44,8 +44,8 @@ pub struct Node {
     pub following: Option<u8>,
     /// Up to here its log is known to be the leader's.
     pub verified: u8,
-    /// Up to here it knows the log to be committed. Kept over a crash, as the strictest hint would
-    /// be: it decides nothing but what must not be cut.
+    /// Up to here it knows the log to be committed. A crash spares as much of this as is durable,
+    /// as the strictest hint would: it decides nothing but what must not be cut.
     pub commit: u8,
     /// Its disk was wiped.
     pub wiped: bool,
@@ -136,6 +136,7 @@ impl Node {
             durable: self.kept_log.len(),
             following: None,
             verified: 0,
+            commit: self.commit.min(self.log.common(self.kept_log)),
             ..*self
         };
         self.select(coverage);

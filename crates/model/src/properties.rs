@@ -128,11 +128,11 @@ fn epoch_seen_stays(_: &Quorum, state: &State) -> bool {
 
 fn logs_match(model: &Quorum, state: &State) -> bool {
     let logs = || {
-        state
-            .voters(model.bounds())
-            .flat_map(|(_, node)| [node.log, node.kept_log])
+        let nodes = state.voters(model.bounds());
+        nodes.flat_map(|(_, node)| [node.log, node.kept_log])
     };
-    logs().all(|one| logs().all(|other| match_each_other(one, other)))
+    let differ = |one: Log, other: Log| one < other && !match_each_other(one, other);
+    !logs().any(|one| logs().any(|other| differ(one, other)))
 }
 
 /// The same epoch at the same seq means the same up to there.
@@ -162,12 +162,11 @@ fn acked_on_majority(model: &Quorum, state: &State) -> bool {
     holders.count() >= model.bounds().majority()
 }
 
-/// A leader may lose a batch in a crash that two others have made it commit. It knows then that
-/// more is committed than it holds.
 fn prefixes_equal(model: &Quorum, state: &State) -> bool {
     let acked = state.acked.log;
     let mut nodes = state.voters(model.bounds());
     nodes.all(|(_, node)| {
-        node.commit <= acked.len() && node.log.prefix(node.commit).is_prefix_of(acked)
+        let known = node.log.prefix(node.commit);
+        known.len() == node.commit && known.is_prefix_of(acked)
     })
 }

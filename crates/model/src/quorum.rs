@@ -100,6 +100,11 @@ impl Quorum {
         if state.spent.parks < self.bounds.parks && node.role != ReplicaRole::Idle {
             actions.push(Action::Park(me));
         }
+        // Until its vote for itself is durable, nobody can tell that a candidate stands: whatever
+        // it hears until then it may as well have heard before.
+        if node.role == ReplicaRole::Candidate && !node.may_speak() {
+            return;
+        }
         let heard = state.messages.iter().filter(|message| concerns(message));
         actions.extend(heard.map(|message| Action::Hear(me, *message)));
     }

@@ -87,9 +87,11 @@ impl State {
                 ReplicaRole::Candidate,
                 n,
             ),
-            Message::Ack { n, .. } => {
+            Message::Ack { n, log, .. } => {
                 let mut voters = self.voters(bounds);
-                voters.any(|(_, node)| is(node, ReplicaRole::Leader, n))
+                let counts =
+                    |node: &Node| is(node, ReplicaRole::Leader, n) && node.commit < log.len();
+                voters.any(|(_, node)| counts(node))
             }
             Message::VoteRequest { .. } | Message::Append { .. } | Message::Committed { .. } => {
                 let (sender, n) = message.sender();

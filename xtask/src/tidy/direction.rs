@@ -25,7 +25,7 @@ const IMPURE: &[&str] = &[
     "socket2",
 ];
 
-const RULES: [Rule; 10] = [
+const RULES: [Rule; 11] = [
     Rule {
         package: "tetrarch-wire",
         ours: &[],
@@ -94,6 +94,12 @@ const RULES: [Rule; 10] = [
         ],
         others: None,
         never: &[],
+    },
+    Rule {
+        package: "tetrarch-model",
+        ours: &["tetrarch-wire", "tetrarch-fsm", "tetrarch-replica"],
+        others: Some(&["clap", "stateright"]),
+        never: &["tokio", "quinn"],
     },
     // They drive the binary from outside, and speak to it as a client or a stranger would.
     Rule {
