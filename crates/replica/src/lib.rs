@@ -10,6 +10,7 @@ mod catchup;
 mod committed_read;
 mod confirmation;
 mod context;
+pub mod decide;
 mod disk_level;
 mod durability;
 mod effect;

@@ -25,7 +25,7 @@ const IMPURE: &[&str] = &[
     "socket2",
 ];
 
-const RULES: [Rule; 11] = [
+const RULES: [Rule; 12] = [
     Rule {
         package: "tetrarch-wire",
         ours: &[],
@@ -106,6 +106,12 @@ const RULES: [Rule; 11] = [
         ],
         others: Some(&["bytes", "clap", "serde_json"]),
         never: IMPURE,
+    },
+    Rule {
+        package: "tetrarch-model",
+        ours: &["tetrarch-wire", "tetrarch-fsm", "tetrarch-replica"],
+        others: Some(&["clap", "stateright"]),
+        never: &["tokio", "quinn"],
     },
     // They drive the binary from outside, and speak to it as a client or a stranger would.
     Rule {

@@ -133,7 +133,7 @@ impl Default for Limits {
             data_queue: 8 * 1024 * 1024,
             bulk_queue: 4 * 1024 * 1024,
             clients: 4_096,
-            streams: 64,
+            streams: 256,
             half_open: 256,
             half_open_at_most: 4_096,
             handshake: Duration::from_secs(5),

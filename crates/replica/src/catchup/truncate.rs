@@ -1,9 +1,16 @@
 //! Cutting the log back: to a position that it was shown to share with the leader's log, and never
 //! below what is known to be committed (protocol §9.3, I11).
 
-use tetrarch_wire::LogPosition;
+use tetrarch_wire::{LogPosition, Seq};
 
 use crate::{Context, HaltReason, Replica};
+
+/// Whether a log that ends at `tail` may be cut to `point`, if everything up to `committed` is
+/// known to be committed: never if that would take something committed out of it.
+#[must_use]
+pub fn may_cut(point: Seq, tail: Seq, committed: Seq) -> bool {
+    point >= committed.min(tail)
+}
 
 impl Replica {
     /// Cuts everything after `point`, durably. Says whether the log ends there now: it does not
@@ -14,7 +21,7 @@ impl Replica {
             return true;
         }
         let commit = self.commit_floor();
-        if point.seq < commit.min(tail) {
+        if !may_cut(point.seq, tail, commit) {
             let point = point.seq;
             self.halt(HaltReason::WouldTruncateCommitted { point, commit }, ctx);
             return false;

@@ -7,6 +7,7 @@ use tetrarch_wire::{
     frame::{ChannelMessage, RefusalReason, VoteKind, VoteRequest, VoteResponse},
 };
 
+use super::ballot::{check_log, may_vote};
 use crate::{Context, Moment, Replica};
 
 impl Replica {
@@ -38,7 +39,7 @@ impl Replica {
             return Err(RefusalReason::Stale);
         }
         self.check_nobody_leads(now)?;
-        self.check_log(request)
+        check_log(request.last, self.log.durable())
     }
 
     /// Grants or refuses, and makes the promise. The refusal because a leader is alive leaves the
@@ -50,19 +51,18 @@ impl Replica {
         ctx: &mut Context<'_>,
     ) -> Result<(), RefusalReason> {
         self.check_members(request)?;
-        if epoch.n < self.hard_state.epoch_seen.n {
-            return Err(RefusalReason::Stale);
+        let judged = may_vote(&self.hard_state, self.log.durable(), epoch, request.last);
+        if judged == Err(RefusalReason::Stale) {
+            return judged;
         }
         if !self.is_ordered_handover(epoch, request) {
             self.check_nobody_leads(ctx.now.mono)?;
         }
         if epoch.n > self.hard_state.epoch_seen.n {
-            self.check_log(request)
-                .inspect_err(|_| self.adopt(epoch.n, None, ctx))?;
+            judged.inspect_err(|_| self.adopt(epoch.n, None, ctx))?;
             self.relinquish_to(request.candidate, ctx);
         } else {
-            self.check_not_voted(request.candidate)?;
-            self.check_log(request)?;
+            judged?;
         }
         self.step_aside(ctx);
         self.promise_vote(epoch.n, request.candidate, ctx);
@@ -88,24 +88,6 @@ impl Replica {
             Err(RefusalReason::LeaderAlive)
         } else {
             Ok(())
-        }
-    }
-
-    /// The candidate's durable log must be at least as good, by last epoch first and then by
-    /// length (Raft §5.4.1): else it may lack what is committed.
-    fn check_log(&self, request: &VoteRequest) -> Result<(), RefusalReason> {
-        if request.last.rank() >= self.log.durable().rank() {
-            Ok(())
-        } else {
-            Err(RefusalReason::Log)
-        }
-    }
-
-    fn check_not_voted(&self, candidate: VoterId) -> Result<(), RefusalReason> {
-        match self.hard_state.voted_for {
-            None => Ok(()),
-            Some(voted) if voted == candidate => Ok(()),
-            Some(_) => Err(RefusalReason::Voted),
         }
     }
 

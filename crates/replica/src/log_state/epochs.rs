@@ -45,12 +45,7 @@ impl Epochs {
             .collect()
     }
 
-    /// The last seq that this log, which reaches from `start` to `tail`, has in common with one
-    /// that ends at `their_tail` and whose latest epochs are `theirs`, newest first.
-    ///
-    /// Two logs that hold the same first batch of an epoch hold the same log up to it, and then
-    /// what one leader wrote: the shorter one's part of that epoch is common to both. `None` if
-    /// none of the epochs is known here and older ones may exist there.
+    /// The last seq that this log has in common with another: see [`common_end`].
     pub(crate) fn common_end(
         &self,
         start: LogPosition,
@@ -58,21 +53,39 @@ impl Epochs {
         their_tail: Seq,
         theirs: &[EpochStart],
     ) -> Option<Seq> {
-        let mut their_end = their_tail;
-        for row in theirs {
-            if let Some(index) = self.0.iter().rposition(|mine| same_epoch(mine, row)) {
-                let here = self.0.get(index + 1);
-                let end = here.map_or(tail, |next| next.start.previous());
-                return Some(end.min(their_end));
-            }
-            if row.epoch == start.epoch {
-                // All that is known of this epoch here is where the log begins.
-                return Some(start.seq.min(their_end));
-            }
-            their_end = their_end.min(row.start.previous());
-        }
-        (their_end == Seq::ZERO).then_some(Seq::ZERO)
+        common_end(&self.0, start, tail, their_tail, theirs)
     }
+}
+
+/// The last seq that a log, which reaches from `start` to `tail` and has the epochs `mine`, oldest
+/// first, has in common with one that ends at `their_tail` and whose latest epochs are `theirs`,
+/// newest first.
+///
+/// Two logs that hold the same first batch of an epoch hold the same log up to it, and then what
+/// one leader wrote: the shorter one's part of that epoch is common to both. `None` if none of the
+/// epochs is known here and older ones may exist there.
+#[must_use]
+pub fn common_end(
+    mine: &[EpochStart],
+    start: LogPosition,
+    tail: Seq,
+    their_tail: Seq,
+    theirs: &[EpochStart],
+) -> Option<Seq> {
+    let mut their_end = their_tail;
+    for row in theirs {
+        if let Some(index) = mine.iter().rposition(|own| same_epoch(own, row)) {
+            let here = mine.get(index + 1);
+            let end = here.map_or(tail, |next| next.start.previous());
+            return Some(end.min(their_end));
+        }
+        if row.epoch == start.epoch {
+            // All that is known of this epoch here is where the log begins.
+            return Some(start.seq.min(their_end));
+        }
+        their_end = their_end.min(row.start.previous());
+    }
+    (their_end == Seq::ZERO).then_some(Seq::ZERO)
 }
 
 /// Whether two rows are of one epoch of one history. Where retention has dropped its first batch,

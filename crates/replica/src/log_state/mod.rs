@@ -7,6 +7,7 @@ mod recent;
 use tetrarch_wire::{Batch, EpochStart, LogPosition, Seq};
 
 pub(crate) use epochs::Epochs;
+pub use epochs::common_end;
 pub(crate) use recent::Recent;
 
 /// The log as the protocol sees it.

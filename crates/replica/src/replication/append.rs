@@ -20,6 +20,17 @@ enum Comparison {
     Unknown,
 }
 
+/// How much of the leader's log a replica acknowledges whose own log is durable to `durable` and
+/// was compared with the leader's up to `verified`: no more than either.
+#[must_use]
+pub fn to_acknowledge(durable: LogPosition, verified: LogPosition) -> LogPosition {
+    if durable.seq <= verified.seq {
+        durable
+    } else {
+        verified
+    }
+}
+
 impl Replica {
     /// The leader pushes, or probes.
     pub(crate) fn on_append(&mut self, append: Append, ctx: &mut Context<'_>) {
@@ -121,12 +132,7 @@ impl Replica {
         let (Some(epoch), Some(verified)) = (self.following.leader, self.following.verified) else {
             return;
         };
-        let durable = self.log.durable();
-        let own = if durable.seq <= verified.seq {
-            durable
-        } else {
-            verified
-        };
+        let own = to_acknowledge(self.log.durable(), verified);
         let ack = AppendAck {
             durable: own.seq,
             durable_link: own.link,

@@ -7,6 +7,18 @@ use tetrarch_wire::{ReplicaRole, Seq, frame::ProduceOutcome};
 use super::controls::Decision;
 use crate::{Context, Effect, Replica};
 
+/// What is committed in a leader's log that its voters hold durably up to `durable`, each as far
+/// as is known: what a majority holds, once that reaches `start`, where the leader's epoch begins.
+/// Before, nothing is: a majority may hold a batch of an older epoch and still elect a leader that
+/// lacks it.
+#[must_use]
+pub fn committed_by_count(mut durable: Vec<Seq>, majority: usize, start: Seq) -> Option<Seq> {
+    durable.sort_unstable();
+    let index = durable.len().checked_sub(majority)?;
+    let on_majority = durable.get(index).copied();
+    on_majority.filter(|seq| *seq >= start)
+}
+
 impl Replica {
     /// Counts again, as a leader.
     pub(crate) fn advance_commit(&mut self, ctx: &mut Context<'_>) {
@@ -14,19 +26,12 @@ impl Replica {
             return;
         };
         let start = leadership.start;
-        let majority = self.durable_on_majority();
-        if majority >= start && majority > self.commit {
-            self.committed(majority, ctx);
+        let durable = self.durable_by_voter();
+        if let Some(commit) = committed_by_count(durable, self.config().majority(), start)
+            && commit > self.commit
+        {
+            self.committed(commit, ctx);
         }
-    }
-
-    /// The highest seq that a majority of the voters holds durably.
-    fn durable_on_majority(&self) -> Seq {
-        let mut durable = self.durable_by_voter();
-        durable.sort_unstable();
-        let majority = self.config().majority();
-        let index = durable.len().checked_sub(majority);
-        index.map_or(Seq::ZERO, |index| durable[index])
     }
 
     /// How far each voter holds this leader's log durably, as far as it is known.

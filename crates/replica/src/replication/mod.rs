@@ -19,6 +19,8 @@ mod push;
 #[cfg(test)]
 mod tests;
 
+pub use append::to_acknowledge;
+pub use commit::committed_by_count;
 pub(crate) use controls::Controls;
 pub(crate) use follower::Flow;
 pub(crate) use following::Following;

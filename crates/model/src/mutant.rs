@@ -1,0 +1,64 @@
+//! Plausible mistakes, one of which may be made in a run. The shipped decisions stay as they are:
+//! a mutant feeds them, or follows them, wrongly.
+
+use std::fmt;
+
+/// A mistake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Mutant {
+    /// The vote was in the page cache only.
+    VoteLostOnCrash,
+    /// A voter does not look at the candidate's log.
+    GrantWithoutLogCheck,
+    /// Replicas acknowledge, and the leader counts itself, before the sync.
+    CountBeforeFsync,
+    /// The length of a log alone decides a vote.
+    LongerTailWins,
+    /// A batch of an older epoch is committed by counting its copies (Raft, figure 8).
+    CommitOldEpochByCount,
+    /// A replica cuts its log to its own high watermark when it follows another leader (KIP-101).
+    TruncateToHighWatermark,
+    /// A voter whose disk was wiped comes back under its old name, and votes.
+    WipedDiskKeepsIdentity,
+    /// A replica acknowledges all that it holds, and the leader looks at the seq alone.
+    CompareSeqAlone,
+    /// A replica appends wherever its log is long enough.
+    AppendWithoutComparing,
+}
+
+impl Mutant {
+    /// Every mistake.
+    pub const ALL: [Self; 9] = [
+        Self::VoteLostOnCrash,
+        Self::GrantWithoutLogCheck,
+        Self::CountBeforeFsync,
+        Self::LongerTailWins,
+        Self::CommitOldEpochByCount,
+        Self::TruncateToHighWatermark,
+        Self::WipedDiskKeepsIdentity,
+        Self::CompareSeqAlone,
+        Self::AppendWithoutComparing,
+    ];
+
+    /// Its name in tables.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::VoteLostOnCrash => "vote lost on crash",
+            Self::GrantWithoutLogCheck => "grant without log check",
+            Self::CountBeforeFsync => "ack and count before fsync",
+            Self::LongerTailWins => "longer tail wins",
+            Self::CommitOldEpochByCount => "commit an old epoch by count",
+            Self::TruncateToHighWatermark => "truncate to the high watermark",
+            Self::WipedDiskKeepsIdentity => "wiped disk keeps identity and votes",
+            Self::CompareSeqAlone => "acknowledge by seq alone",
+            Self::AppendWithoutComparing => "append without comparing",
+        }
+    }
+}
+
+impl fmt::Display for Mutant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
