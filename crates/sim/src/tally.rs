@@ -40,7 +40,7 @@ impl Tally {
 
     /// A fault struck a node in this role.
     pub(crate) fn fault(&mut self, fault: &str, role: ReplicaRole) {
-        self.count(&format!("fault: {fault} at a {}", role.name()));
+        self.count(&fault_name(fault, role));
     }
 
     pub(crate) fn add(&mut self, other: &Self) {
@@ -68,27 +68,65 @@ impl Tally {
             .filter(|(_, _, signal)| is_built(signal.name()))
             .filter(|(from, to, _)| from != to)
             .map(|(from, to, signal)| transition_name(*from, *to, signal.name()));
-        let others = [
-            "handovers",
-            "truncations",
-            "trims",
-            "pulled chunks",
-            "linearizable reads",
-            "consumed batches",
-            "duplicates",
-            "indeterminate answers",
-            "groups without room",
-            "groups found that nobody was told of",
-            "groups written and not told",
-            "nack gap",
-            "nack diverged",
-            "nack stale",
-        ];
-        let wanted = transitions.chain(others.into_iter().map(str::to_owned));
+        let faults = FAULTS.iter().flat_map(|fault| {
+            let running = [
+                ReplicaRole::Leader,
+                ReplicaRole::Replica,
+                ReplicaRole::Candidate,
+            ];
+            running.map(|role| fault_name(fault, role))
+        });
+        let events = EVENTS.iter().map(|event| (*event).to_owned());
+        let wanted = transitions.chain(faults).chain(events);
         wanted
             .filter(|what| self.counts.get(what).copied().unwrap_or(0) < least)
             .collect()
     }
+}
+
+/// What must strike a node in each role that takes part.
+const FAULTS: [&str; 10] = [
+    "power cut",
+    "kill",
+    "stop",
+    "pause",
+    "isolation",
+    "one-way loss",
+    "clogged link",
+    "full disk",
+    "short write",
+    "failed sync",
+];
+
+/// What else must happen.
+const EVENTS: [&str; 23] = [
+    "handovers",
+    "failed handovers",
+    "truncations",
+    "trims",
+    "pulled chunks",
+    "linearizable reads",
+    "consumed batches",
+    "duplicates",
+    "indeterminate answers",
+    "connections that timed out",
+    "groups without room",
+    "groups found that nobody was told of",
+    "groups written and not told",
+    "full write-ahead logs",
+    "starts that the disk refused",
+    "nack gap",
+    "nack diverged",
+    "nack stale",
+    "nack disk pressure",
+    "vote refused: LeaderAlive",
+    "vote refused: Log",
+    "vote refused: Stale",
+    "vote refused: Voted",
+];
+
+fn fault_name(fault: &str, role: ReplicaRole) -> String {
+    format!("fault: {fault} at a {}", role.name())
 }
 
 fn transition_name(from: ReplicaRole, to: ReplicaRole, signal: &str) -> String {
