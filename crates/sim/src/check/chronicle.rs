@@ -2,6 +2,7 @@
 //! and the record of what has happened that they are checked against.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use tetrarch_replica::Replica;
 use tetrarch_wire::{
@@ -33,7 +34,7 @@ struct History {
     votes: BTreeMap<(usize, u64), VoterId>,
     links: BTreeMap<(Seq, Epoch), Link>,
     /// Everything that is committed, from the first seq on.
-    committed: Vec<Batch>,
+    committed: Vec<Rc<Batch>>,
     /// In which epoch each of it was: that of the batch up to which it was counted (protocol §8).
     committed_in: Vec<u64>,
     /// Where each event of an idempotent producer is in it.
@@ -58,7 +59,9 @@ impl History {
     }
 
     fn committed_tail(&self) -> Seq {
-        self.committed.last().map_or(Seq::ZERO, Batch::last_seq)
+        self.committed
+            .last()
+            .map_or(Seq::ZERO, |last| last.last_seq())
     }
 
     fn index_of(&self, seq: Seq) -> usize {
@@ -67,7 +70,7 @@ impl History {
     }
 
     fn committed_at(&self, seq: Seq) -> Option<&Batch> {
-        self.committed.get(self.index_of(seq))
+        self.committed.get(self.index_of(seq)).map(|batch| &**batch)
     }
 }
 
@@ -254,7 +257,7 @@ impl Chronicle {
             .zip(channels)
             .enumerate()
             .all(|(index, (history, channel))| {
-                let committed = history.committed.last().map(Batch::position);
+                let committed = history.committed.last().map(|last| last.position());
                 channel.holders.iter().all(|node| {
                     let disk = nodes[*node].expected[index].as_ref();
                     let process = nodes[*node].process.as_ref();
@@ -272,7 +275,7 @@ impl Chronicle {
         channels: &[Channel],
     ) {
         for (index, (history, channel)) in self.channels.iter().zip(channels).enumerate() {
-            let committed = history.committed.last().map(Batch::position);
+            let committed = history.committed.last().map(|last| last.position());
             for node in &channel.holders {
                 let disk = nodes[*node].expected[index]
                     .as_ref()
@@ -311,7 +314,12 @@ impl Chronicle {
     ) {
         let history = &mut self.channels[channel];
         let commit = member.commit;
-        let until = commit.min(member.shadow.last().map_or(Seq::ZERO, Batch::last_seq));
+        let until = commit.min(
+            member
+                .shadow
+                .last()
+                .map_or(Seq::ZERO, |last| last.last_seq()),
+        );
         if let (Some(ours), Some(mine)) = (history.committed_at(until), member.shadow_at(until)) {
             assert_eq!(
                 ours.link(),
@@ -328,13 +336,13 @@ impl Chronicle {
             if batch.last_seq() > commit {
                 break;
             }
-            let previous = history.committed.last().map(Batch::position);
+            let previous = history.committed.last().map(|last| last.position());
             assert!(
                 previous.is_none_or(|previous| batch.follows(&previous)),
                 "I10: {batch:?} does not continue what is committed, {previous:?}"
             );
             i14_exactly_once(&mut history.events, batch);
-            history.committed.push(batch.clone());
+            history.committed.push(Rc::clone(batch));
         }
         if let Some(last) = history.committed.last() {
             let epoch = last.epoch().n;
@@ -355,7 +363,7 @@ impl Chronicle {
         for batch in cut {
             let history = &self.channels[channel];
             let index = history.index_of(batch.last_seq());
-            let same = |committed: &Batch| committed.link() == batch.link();
+            let same = |committed: &Rc<Batch>| committed.link() == batch.link();
             let is_committed = history.committed.get(index).is_some_and(same)
                 && history.committed_in[index] <= disk.hard_state.epoch_seen.n;
             assert!(

@@ -1,6 +1,8 @@
 //! What a store must hold of a channel: everything that it has reported durable, and nothing else
 //! but what it was given and has not reported yet.
 
+use std::rc::Rc;
+
 use tetrarch_log::{CrashDisk, Reader, RecoveredChannel};
 use tetrarch_replica::LogWrite;
 use tetrarch_wire::{Batch, ChannelUid, HardState, Link, LogPosition, Seq};
@@ -12,8 +14,8 @@ pub(crate) struct Expected {
     pub(crate) hard_state: HardState,
     /// The position before the first batch.
     pub(crate) start: LogPosition,
-    /// The batches.
-    pub(crate) log: Vec<Batch>,
+    /// The batches. They are the same ones that replicas have issued.
+    pub(crate) log: Vec<Rc<Batch>>,
     /// Up to where the front may have gone.
     pub(crate) may_be_trimmed: Seq,
 }
@@ -38,14 +40,15 @@ impl Expected {
     /// The end of the log.
     #[must_use]
     pub(crate) fn tail(&self) -> LogPosition {
-        self.log.last().map_or(self.start, Batch::position)
+        self.log.last().map_or(self.start, |last| last.position())
     }
 
     /// The batch that holds `seq`.
     #[must_use]
     pub(crate) fn batch_at(&self, seq: Seq) -> Option<&Batch> {
         let index = self.log.partition_point(|batch| batch.last_seq() < seq);
-        self.log.get(index).filter(|batch| batch.base_seq() <= seq)
+        let batch = self.log.get(index)?;
+        (batch.base_seq() <= seq).then_some(&**batch)
     }
 
     /// Whether the log holds this very position.
@@ -82,7 +85,7 @@ impl Expected {
                 LogWrite::Append(batches) => {
                     for batch in batches {
                         assert!(batch.follows(&self.tail()), "{batch:?} does not follow");
-                        self.log.push(batch.clone());
+                        self.log.push(Rc::new(batch.clone()));
                     }
                 }
                 LogWrite::Truncate(point) => {
@@ -152,7 +155,7 @@ impl Expected {
             for batch in &read.batches {
                 assert_eq!(
                     Some(batch),
-                    self.log.get(index),
+                    self.log.get(index).map(|batch| &**batch),
                     "I26: other bytes at {next}"
                 );
                 index += 1;

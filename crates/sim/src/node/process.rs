@@ -1,5 +1,7 @@
 //! The process of a node: the shipped parts that it is made of, and what is between them.
 
+use std::rc::Rc;
+
 use tetrarch_log::{CrashDisk, Flusher, Group, GroupQueue, Reader, Writer};
 use tetrarch_replica::{beat::BeatHub, shard::Shard};
 use tetrarch_wire::{Batch, Boot, ReplicaRole, Seq};
@@ -28,7 +30,7 @@ pub(crate) struct Process {
 pub(crate) struct Member {
     pub(crate) channel: ChannelIndex,
     /// The log as the replica has issued it, durable or not.
-    pub(crate) shadow: Vec<Batch>,
+    pub(crate) shadow: Vec<Rc<Batch>>,
     pub(crate) role: ReplicaRole,
     pub(crate) commit: Seq,
 }
@@ -43,14 +45,13 @@ impl Member {
         {
             self.shadow.pop();
         }
-        self.shadow.push(batch.clone());
+        self.shadow.push(Rc::new(batch.clone()));
     }
 
     /// The batch that holds `seq`, as it was issued.
     pub(crate) fn shadow_at(&self, seq: Seq) -> Option<&Batch> {
         let index = self.shadow.partition_point(|batch| batch.last_seq() < seq);
-        self.shadow
-            .get(index)
-            .filter(|batch| batch.base_seq() <= seq)
+        let batch = self.shadow.get(index)?;
+        (batch.base_seq() <= seq).then_some(&**batch)
     }
 }

@@ -1,12 +1,12 @@
 //! Starts and ends of processes.
 
-use tetrarch_log::{CrashDisk, GroupQueue, OpenedStore, Reader, RecoveredChannel, WriteOp};
+use tetrarch_log::{CrashDisk, GroupQueue, OpenedStore, RecoveredChannel, WriteOp};
 use tetrarch_replica::{
     Input, Recovered, Replica, Settings,
     beat::{BeatHub, BeatSettings, PeerReplica},
     shard::Shard,
 };
-use tetrarch_wire::{BatchHeader, ReplicaRole, Seq, batch::Control};
+use tetrarch_wire::{ReplicaRole, Seq};
 
 use super::{KEEPER, Member, Process};
 use crate::check::Expected;
@@ -47,7 +47,7 @@ impl World {
         let mut shard = Shard::new(KEEPER, self.settings.heartbeat);
         for found in channels {
             let channel = self.index_of(found.channel);
-            self.open(node, channel, Some((found, &reader)), &mut shard);
+            self.open(node, channel, Some(found), &mut shard);
         }
         let mut queue = GroupQueue::new(writer.group_limit(), QUEUE_BYTES);
         for channel in 0..self.channels.len() {
@@ -109,7 +109,7 @@ impl World {
         &self,
         node: usize,
         channel: ChannelIndex,
-        found: Option<(RecoveredChannel, &Reader<CrashDisk>)>,
+        found: Option<RecoveredChannel>,
         shard: &mut Shard<Member>,
     ) {
         let created = &self.channels[channel];
@@ -117,28 +117,31 @@ impl World {
             stand_first: found.is_none() && created.holders[0] == node,
             ..self.settings.clone()
         };
-        let (recovered, replay) = match found {
-            Some((found, reader)) => {
-                let covered = found.producers.as_ref().map_or(Seq::ZERO, |(seq, _)| *seq);
-                let after = covered.max(found.log_start.seq);
-                let replay = headers_after(&found, after, reader);
-                (recovered(found), replay)
-            }
-            None => (Recovered::empty(&created.genesis), Vec::new()),
+        let expected = self.nodes[node].expected[channel].as_ref();
+        let log = expected.map_or(&[][..], |expected| &expected.log);
+        let recovered = match found {
+            Some(found) => recovered(found),
+            None => Recovered::empty(&created.genesis),
         };
+        let covered = recovered
+            .producers
+            .as_ref()
+            .map_or(Seq::ZERO, |(seq, _)| *seq);
+        let covered = covered.max(recovered.log_start.seq);
         let now = self.nodes[node].clock.read(self.now);
         let genesis = created.genesis.clone();
         let voter = self.nodes[node].voter;
         let commit = recovered.log_start.seq;
         let mut replica = Replica::new(voter, created.uid, genesis, settings, recovered, now)
             .unwrap_or_else(|error| panic!("n{node} cannot open channel {channel}: {error}"));
-        for (header, control) in &replay {
-            replica.replay(header, control.as_ref());
+        // The log was read back and compared with what is expected: it need not be read once more.
+        for batch in log.iter().filter(|batch| batch.last_seq() > covered) {
+            let control = batch.control().expect("a checked batch holds what it says");
+            replica.replay(batch.header(), control.as_ref());
         }
-        let expected = self.nodes[node].expected[channel].as_ref();
         let member = Member {
             channel,
-            shadow: expected.map_or_else(Vec::new, |expected| expected.log.clone()),
+            shadow: log.to_vec(),
             role: ReplicaRole::Idle,
             commit,
         };
@@ -157,7 +160,7 @@ impl World {
     /// Everything reported durable is there; of the groups that nobody was told of, the first few.
     fn compare(&mut self, node: usize, opened: &OpenedStore<CrashDisk>) {
         let interrupted = std::mem::take(&mut self.nodes[node].interrupted);
-        let mut expected = self.nodes[node].expected.clone();
+        let mut expected = std::mem::take(&mut self.nodes[node].expected);
         let mut differences = Vec::new();
         let mut rest = interrupted.iter();
         while let Err(difference) = self.fits(&expected, opened) {
@@ -218,22 +221,4 @@ fn recovered(found: RecoveredChannel) -> Recovered {
         producers: found.producers,
         damaged: found.halted.is_some(),
     }
-}
-
-fn headers_after(
-    found: &RecoveredChannel,
-    after: Seq,
-    reader: &Reader<CrashDisk>,
-) -> Vec<(BatchHeader, Option<Control>)> {
-    let mut headers = Vec::new();
-    let mut next = after.next();
-    while next <= found.tail.seq {
-        let read = reader.read(found.channel, next, 1 << 16);
-        for batch in read.expect("a store that opened can be read").batches {
-            let control = batch.control().expect("a checked batch holds what it says");
-            headers.push((*batch.header(), control));
-            next = batch.last_seq().next();
-        }
-    }
-    headers
 }

@@ -332,7 +332,10 @@ impl DiskFile for CrashFile {
     }
 
     fn write_at(&self, parts: &[IoSlice<'_>], offset: u64) -> Result<(), DiskError> {
-        let bytes: Vec<u8> = parts.iter().flat_map(|part| part.iter().copied()).collect();
+        let mut bytes = Vec::with_capacity(parts.iter().map(|part| part.len()).sum());
+        for part in parts {
+            bytes.extend_from_slice(part);
+        }
         self.write(&bytes, offset)
             .map_err(|source| DiskError::new(DiskOperation::Write, &self.path, source))
     }
@@ -391,7 +394,6 @@ impl CrashFile {
         interrupt(&self.world);
         let mut world = locked(&self.world);
         let (allowed, then) = world.faults.check_write(&self.path, bytes.len());
-        let room = world.capacity.saturating_sub(world.used());
         let mut written = 0;
         while written < allowed {
             let at = offset + written as u64;
@@ -399,8 +401,11 @@ impl CrashFile {
             let now = rest.min(allowed - written);
             let end = at + now as u64;
             let before = world.inodes.len(self.inode);
-            if end > before && end.next_multiple_of(super::BLOCK as u64) > before + room {
-                return Err(Errno::NOSPC.into());
+            if end > before {
+                let room = world.capacity.saturating_sub(world.used());
+                if end.next_multiple_of(super::BLOCK as u64) > before + room {
+                    return Err(Errno::NOSPC.into());
+                }
             }
             world.faults.step()?;
             world
