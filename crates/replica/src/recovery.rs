@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use tetrarch_fsm::Role;
+use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::{
     BatchHeader, ChannelClass, ChannelConfig, ChannelUid, EpochStart, HardState, LogPosition, Seq,
     VoterId, batch::Control,
@@ -98,7 +99,10 @@ impl Replica {
         if genesis.class != ChannelClass::Quorum {
             return Err(RecoveryError::UnsupportedClass(genesis.class));
         }
-        let hard_state = recovered.hard_state;
+        let mut hard_state = recovered.hard_state;
+        if planted(Mutant::VoteForgottenAtStart) {
+            hard_state.voted_for = None;
+        }
         if recovered.tail.epoch.n > hard_state.epoch_seen.n {
             return Err(RecoveryError::PromiseBehindLog {
                 log: recovered.tail.epoch.n,
@@ -107,11 +111,11 @@ impl Replica {
         }
         let mut commit_hint = recovered.commit_hint;
         let producers = match &recovered.producers {
-            Some((upto, bytes)) => {
+            Some((upto, bytes)) if !planted(Mutant::ProducersNotRestored) => {
                 commit_hint = commit_hint.max(*upto);
                 ProducerTable::restore(bytes, settings.producer_window)?
             }
-            None => ProducerTable::new(settings.producer_window),
+            Some(_) | None => ProducerTable::new(settings.producer_window),
         };
         let Recovered {
             log_start,
@@ -154,6 +158,9 @@ impl Replica {
     pub fn replay(&mut self, header: &BatchHeader, control: Option<&Control>) {
         self.last_ts_ms = self.last_ts_ms.max(header.ts_ms);
         self.producers.apply(header, control);
+        if planted(Mutant::ReplayCommits) {
+            self.producers.commit(header.last_seq());
+        }
         self.controls.apply(header.last_seq(), control);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     swarm::Fault,
-    world::{Event, MS, World},
+    world::{ChannelIndex, Event, MS, World},
 };
 
 /// The errno of a disk without room, on Linux.
@@ -127,6 +127,40 @@ impl World {
                 self.nodes[node].clock.step_wall(milliseconds);
             }
         }
+    }
+
+    /// Somebody was elected: trouble may follow while the first batches of the epoch are on their
+    /// way.
+    pub(crate) fn perhaps_hunt(&mut self, node: usize, channel: ChannelIndex) {
+        if self.dice.permille(self.swarm.hunted) {
+            let delay = self.dice.below(60) * MS;
+            self.at(delay, Event::Hunt { node, channel });
+        }
+    }
+
+    /// What is worst for a leader whose first batches are not everywhere yet.
+    pub(crate) fn hunt(&mut self, node: usize, channel: ChannelIndex) {
+        if self.swarm.hunted == 0 {
+            return;
+        }
+        self.tally.count("leaders struck at once");
+        let fault = match self.dice.index(6) {
+            0 => Fault::CutPower(node),
+            1 => Fault::Kill(node),
+            2 => Fault::Pause(node),
+            3 => Fault::Isolate(node),
+            _ => {
+                // One follower still hears it, and nobody else.
+                let friend = self.any_holder(channel);
+                for other in (0..self.nodes.len()).filter(|other| *other != friend) {
+                    if other != node {
+                        self.disconnect(node, other);
+                    }
+                }
+                return;
+            }
+        };
+        self.strike(fault);
     }
 
     /// Ends everything that is wrong, and starts everybody.

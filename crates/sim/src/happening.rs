@@ -110,6 +110,7 @@ impl World {
             Event::Consume { consumer } => self.consume(consumer),
             Event::Operate => self.operate(),
             Event::Fault => self.fault(),
+            Event::Hunt { node, channel } => self.hunt(node, channel),
             Event::Resume { node } => self.resume(node),
             Event::Close { node, start } => {
                 if self.nodes[node].process_of(start).is_some() {

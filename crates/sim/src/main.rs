@@ -17,6 +17,8 @@ mod clock;
 mod dice;
 mod faults;
 mod happening;
+#[cfg(feature = "mutants")]
+mod mutants;
 mod network;
 mod node;
 mod run;
@@ -82,6 +84,9 @@ enum Command {
         #[command(flatten)]
         limits: Bounds,
     },
+    /// Make known mistakes in the shipped code, one after the other, and see them noticed.
+    #[cfg(feature = "mutants")]
+    Mutants(mutants::Options),
     /// Look for the smallest mesh in which a seed still fails.
     Shrink {
         /// Which.
@@ -160,6 +165,8 @@ fn main() -> ExitCode {
             trace,
             limits,
         } => replay(seed, trace, &limits.into()),
+        #[cfg(feature = "mutants")]
+        Command::Mutants(options) => mutants::run(&options),
         Command::Shrink { seed } => shrink(seed),
     }
 }

@@ -82,6 +82,8 @@ pub(crate) struct Swarm {
     every: u64,
     weights: [u64; KINDS],
     faults_left: u64,
+    /// New leaders, of a thousand, that are struck at once.
+    pub(crate) hunted: u64,
     /// Handovers, of a thousand tenths of a second.
     pub(crate) transfers: u64,
     /// Trims, of a thousand tenths of a second.
@@ -111,6 +113,7 @@ impl Swarm {
             every: dice.between(30, seldom),
             weights: std::array::from_fn(|_| some(dice, 100)),
             faults_left: limits.faults,
+            hunted: some(dice, 900),
             transfers: some(dice, 100),
             trims: some(dice, 300),
             drift_ppm: dice.pick(&[0, 100, 1_000]),
@@ -137,6 +140,7 @@ impl Swarm {
         self.is_over = true;
         self.loss = 0;
         self.duplication = 0;
+        self.hunted = 0;
         self.transfers = 0;
         self.latency = (0, 20.min(self.latency.1));
     }

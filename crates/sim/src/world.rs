@@ -23,6 +23,9 @@ pub(crate) const MS: u64 = 1_000_000;
 pub(crate) const HEARTBEAT: u64 = 150 * MS;
 pub(crate) const ELECTION_TIMEOUT: u64 = 600 * MS;
 
+/// More events at the same time are a loop that does not end.
+const MOST_AT_ONCE: u64 = 1_000_000;
+
 /// Which of the run's channels.
 pub(crate) type ChannelIndex = usize;
 
@@ -112,6 +115,11 @@ pub(crate) enum Event {
     },
     Operate,
     Fault,
+    /// Trouble has followed a leader that was elected.
+    Hunt {
+        node: usize,
+        channel: ChannelIndex,
+    },
     Resume {
         node: usize,
     },
@@ -153,6 +161,7 @@ impl Event {
             | Self::Consume { .. }
             | Self::Operate
             | Self::Fault
+            | Self::Hunt { .. }
             | Self::Resume { .. }
             | Self::TimeOut { .. }
             | Self::Start { .. } => None,
@@ -165,6 +174,8 @@ pub(crate) struct World {
     /// Nanoseconds since the run began.
     pub(crate) now: u64,
     order: u64,
+    /// Events that have happened since time has moved.
+    at_once: u64,
     queue: BTreeMap<(u64, u64), Event>,
     pub(crate) dice: Dice,
     /// What the shipped code draws from.
@@ -209,6 +220,7 @@ impl World {
         let mut world = Self {
             now: MS,
             order: 0,
+            at_once: 0,
             queue: BTreeMap::new(),
             jitter: Dice::new(seed ^ 0xABCD),
             chronicle: Chronicle::new(swarm.nodes, channels.len()),
@@ -318,7 +330,12 @@ impl World {
             if entry.key().0 > end {
                 break;
             }
-            self.now = entry.key().0;
+            if entry.key().0 > self.now {
+                self.now = entry.key().0;
+                self.at_once = 0;
+            }
+            self.at_once += 1;
+            assert!(self.at_once < MOST_AT_ONCE, "I24: time stands still");
             let event = entry.remove();
             self.tally.events += 1;
             self.happen(event);

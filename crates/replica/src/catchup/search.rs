@@ -1,6 +1,7 @@
 //! A replica asks where its log parts from the leader's, and iterates downward through its epochs
 //! until the two agree (protocol §9.3; KIP-101, KIP-279). The high watermark plays no part in it.
 
+use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::{
     EpochStart, LogPosition, Seq,
     frame::{ChannelMessage, FindPoint, NackCode, PointResponse},
@@ -104,7 +105,8 @@ impl Replica {
         mine: Option<LogPosition>,
         ctx: &mut Context<'_>,
     ) {
-        if mine.is_some_and(|mine| mine.link == point.link) {
+        let is_same = |mine: LogPosition| mine.link == point.link;
+        if mine.is_some_and(is_same) || (mine.is_some() && planted(Mutant::CutWithoutComparing)) {
             if self.truncate(point, ctx) {
                 self.following.verify(point);
                 self.pull(ctx);
@@ -145,6 +147,9 @@ impl Replica {
     /// Gives up whatever was under way: the role or the leader has changed, or the log was cut.
     pub(crate) fn forget_catch_up(&mut self) {
         self.catch_up = CatchUp::None;
+        if planted(Mutant::StaleComparison) {
+            return;
+        }
         self.reads
             .retain(|_, purpose| !matches!(purpose, ReadPurpose::ComparePoint { .. }));
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
+use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::{
     BatchHeader, BatchKind, Link, ProducerEpoch, ProducerId, ProducerSeq, Seq, batch::Control,
 };
@@ -167,6 +168,7 @@ impl ProducerTable {
                     None => self.producers.remove(&producer),
                 };
             }
+            Undo::Expired { .. } if planted(Mutant::ExpiryNotUndone) => {}
             Undo::Expired { before } => self.producers.extend(before),
         }
     }

@@ -1,6 +1,7 @@
 //! The leader's hearing side: what a replica says it holds durably, and what it refuses
 //! (protocol §8).
 
+use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::{
     LogPosition, Seq, VoterId,
     frame::{AppendAck, AppendNack, NackCode},
@@ -25,7 +26,7 @@ impl Replica {
         let link = known.map(|mine| mine.link);
         let link = link.or_else(|| follower.sent_link_at(ack.durable));
         follower.answered(ack.durable, now);
-        if link == Some(ack.durable_link) {
+        if link == Some(ack.durable_link) || planted(Mutant::CountBySeqAlone) {
             self.on_verified_ack(from, ack.durable, known, ctx);
         }
         self.push_to(from, ctx);

@@ -125,6 +125,7 @@ impl World {
         assert_eq!(member.role, t.from(), "I1: roles do not connect");
         member.role = t.to();
         if t.to() == ReplicaRole::Leader {
+            self.perhaps_hunt(node, channel);
             self.chronicle
                 .i2_one_leader_per_epoch(node, channel, change.epoch);
             if let Some(expected) = &self.nodes[node].expected[channel] {

@@ -168,6 +168,8 @@ impl World {
             Err(GroupError::WalFull) => {
                 // It waits for the flusher.
                 self.tally.count("full write-ahead logs");
+                self.trace
+                    .say(self.now, node, || "the log is full for now".to_owned());
                 process.writing = Some(group);
                 let start = self.nodes[node].starts;
                 self.flush(node);
@@ -251,10 +253,16 @@ impl World {
         let Some(process) = &mut self.nodes[node].process else {
             return;
         };
-        if let Err(error) = process.flusher.flush(FLUSH_BYTES) {
-            self.tally.count("failed flushes");
-            self.trace
-                .say(self.now, node, || format!("not flushed: {error}"));
+        match process.flusher.flush(FLUSH_BYTES) {
+            Ok(progress) => {
+                self.trace
+                    .say(self.now, node, || format!("flushed: {progress:?}"));
+            }
+            Err(error) => {
+                self.tally.count("failed flushes");
+                self.trace
+                    .say(self.now, node, || format!("not flushed: {error}"));
+            }
         }
         for channel in self.held_by(node) {
             self.note_trimmed(node, channel);
