@@ -108,6 +108,7 @@ impl World {
             Event::Produce { producer } => self.produce(producer),
             Event::GiveUp { producer, ticket } => self.give_up(producer, ticket),
             Event::Consume { consumer } => self.consume(consumer),
+            Event::AskIndex { node, channel } => self.ask_index(node, channel),
             Event::Operate => self.operate(),
             Event::Fault => self.fault(),
             Event::Hunt { node, channel } => self.hunt(node, channel),

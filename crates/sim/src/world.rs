@@ -113,6 +113,11 @@ pub(crate) enum Event {
     Consume {
         consumer: usize,
     },
+    /// Somebody asks this node up to where a linearizable read may go.
+    AskIndex {
+        node: usize,
+        channel: ChannelIndex,
+    },
     Operate,
     Fault,
     /// Trouble has followed a leader that was elected.
@@ -159,6 +164,7 @@ impl Event {
             Self::Produce { .. }
             | Self::GiveUp { .. }
             | Self::Consume { .. }
+            | Self::AskIndex { .. }
             | Self::Operate
             | Self::Fault
             | Self::Hunt { .. }
@@ -191,6 +197,8 @@ pub(crate) struct World {
     /// Linearizable reads on their way: the channel, and what they must see.
     pub(crate) looking: BTreeMap<Ticket, (ChannelIndex, Seq)>,
     last_ticket: u64,
+    /// Nodes whose disks have been damaged.
+    pub(crate) damaged: BTreeSet<usize>,
     /// Nodes whose stores have failed in this step.
     pub(crate) store_failed: BTreeSet<usize>,
     pub(crate) chronicle: Chronicle,
@@ -212,7 +220,7 @@ impl World {
             .map(|index| Node::format(index, &channels, &swarm, &mut dice))
             .collect();
         let producers = (0..swarm.producers)
-            .map(|index| Producer::new(index, dice.index(channels.len())))
+            .map(|index| Producer::draw(index, channels.len(), &mut dice))
             .collect();
         let consumers = (0..swarm.consumers)
             .map(|_| Consumer::new(dice.index(channels.len())))
@@ -234,6 +242,7 @@ impl World {
             asked: BTreeMap::new(),
             looking: BTreeMap::new(),
             last_ticket: 0,
+            damaged: BTreeSet::new(),
             store_failed: BTreeSet::new(),
             tally: Tally::default(),
             trace,

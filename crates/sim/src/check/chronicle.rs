@@ -12,7 +12,7 @@ use tetrarch_wire::{
 
 use super::Expected;
 use crate::{
-    client::{Asked, payload},
+    client::{Asked, payload, sender_of},
     node::{Member, Node},
     world::{Channel, ChannelIndex},
 };
@@ -450,7 +450,7 @@ fn i14_the_payload_is_what_was_sent(batch: &Batch, (producer, number): (usize, u
 fn i14_exactly_once(events: &mut BTreeMap<(ProducerId, u64), Seq>, batch: &Batch) {
     let header = batch.header();
     if !header.producer.is_idempotent() {
-        return;
+        return i14_not_appended_twice(events, batch);
     }
     for offset in 0..u64::from(header.count) {
         let number = header.base_producer_seq.plus(offset).get();
@@ -459,6 +459,25 @@ fn i14_exactly_once(events: &mut BTreeMap<(ProducerId, u64), Seq>, batch: &Batch
         assert!(
             before.is_none(),
             "I14: event {number} is at {before:?} and at {seq}"
+        );
+    }
+}
+
+/// I14: what a producer without deduplication was told is not appended is not, so that sending it
+/// again does not double it.
+fn i14_not_appended_twice(events: &mut BTreeMap<(ProducerId, u64), Seq>, batch: &Batch) {
+    let found = batch.events().expect("a checked batch holds what it says");
+    for (offset, event) in (0..).zip(found.iter()) {
+        let Some((producer, number)) = sender_of(&event.payload) else {
+            continue;
+        };
+        let mut id = [0xFF; 16];
+        id[0] = producer;
+        let seq = batch.base_seq().plus(offset);
+        let before = events.insert((ProducerId::from_bytes(id), number), seq);
+        assert!(
+            before.is_none(),
+            "I14: event {number} of a producer without deduplication is at {before:?} and at {seq}"
         );
     }
 }

@@ -62,7 +62,8 @@ impl World {
                 max_bytes,
             } => {
                 let start = self.nodes[node].starts;
-                let took = self.dice.below(10) * MS;
+                // A slow disk can take longer than an election.
+                let took = self.dice.below(self.nodes[node].slowness.max(10)) * MS;
                 self.at(
                     took,
                     Event::LogRead {
