@@ -1,12 +1,9 @@
 //! What goes wrong: faults strike, and in the end everything is mended.
 
 use crate::{
-    swarm::Fault,
+    swarm::{ENOSPC, Fault},
     world::{ChannelIndex, Event, MS, World},
 };
-
-/// The errno of a disk without room, on Linux.
-const ENOSPC: i32 = 28;
 
 impl World {
     fn isolate(&mut self, node: usize) {
@@ -109,24 +106,41 @@ impl World {
                 self.note_fault("full disk", node);
                 self.nodes[node].set_full(true);
             }
-            Fault::FreeDisk(node) => self.nodes[node].set_full(false),
-            Fault::ShortWrite(node, bytes) => {
+            Fault::FreeDisk(node) => self.mend_disk(node),
+            Fault::FailWrite(node, name, bytes, errno) => {
                 self.note_fault("short write", node);
-                self.nodes[node].disk.fail_next_write("wal", bytes, ENOSPC);
+                self.nodes[node].disk.fail_next_write(name, bytes, errno);
                 self.nodes[node].write_fails = true;
+                self.nodes[node].sync_fails += u32::from(errno != ENOSPC);
             }
-            Fault::FailSync(node) => {
+            Fault::FailSync(node, name) => {
                 if self.nodes[node].is_running() {
                     self.note_fault("failed sync", node);
-                    self.nodes[node].disk.fail_next_sync("wal");
-                    self.nodes[node].sync_fails = true;
+                    self.nodes[node].disk.fail_next_sync(name);
+                    self.nodes[node].sync_fails += 1;
                 }
             }
+            Fault::FailReads(node, name) => {
+                if self.may_be_damaged(node) {
+                    self.note_fault("failed reads", node);
+                    self.nodes[node].disk.fail_reads(Some(name));
+                }
+            }
+            Fault::CutPowerAtStart(node, step) => {
+                self.nodes[node].power_ends_in_start = Some(step);
+                self.cut_power(node);
+            }
+            Fault::Damage(node) => self.damage(node),
             Fault::StepWallClock(node, milliseconds) => {
                 self.tally.count("wall clock steps");
                 self.nodes[node].clock.step_wall(milliseconds);
             }
         }
+    }
+
+    fn mend_disk(&mut self, node: usize) {
+        self.nodes[node].set_full(false);
+        self.nodes[node].disk.fail_reads(None);
     }
 
     /// Somebody was elected: trouble may follow while the first batches of the epoch are on their
@@ -167,7 +181,8 @@ impl World {
     pub(crate) fn stop_faults(&mut self) {
         self.swarm.stop();
         for node in 0..self.nodes.len() {
-            self.nodes[node].set_full(false);
+            self.mend_disk(node);
+            self.nodes[node].power_ends_in_start = None;
             self.nodes[node].slowness = 2;
             if self.nodes[node].paused_since.is_some() {
                 self.at(0, Event::Resume { node });

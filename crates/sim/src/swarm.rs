@@ -56,14 +56,26 @@ pub(crate) enum Fault {
     SlowDisk(usize, u64),
     FillDisk(usize),
     FreeDisk(usize),
-    /// The next write to the log stops after so many bytes.
-    ShortWrite(usize, usize),
-    FailSync(usize),
+    /// The next write to files of this name stops after so many bytes with this error number.
+    FailWrite(usize, &'static str, usize, i32),
+    FailSync(usize, &'static str),
+    /// Reads of files of this name fail until the disk is mended.
+    FailReads(usize, &'static str),
+    /// The power goes while the node starts the next time, after so many steps of its disk.
+    CutPowerAtStart(usize, u64),
+    /// Bytes that were durable are not what they were any more.
+    Damage(usize),
     StepWallClock(usize, i64),
 }
 
+/// Parts of the names of files that writes and syncs fail for: half of the time the log.
+const FILES: [&str; 6] = ["wal", "wal", "wal", "seg-", "state", ""];
+/// The error numbers of Linux for a disk without room, and for one that does not work.
+pub(crate) const ENOSPC: i32 = 28;
+const EIO: i32 = 5;
+
 /// How many kinds of faults a seed weighs against each other.
-const KINDS: usize = 18;
+const KINDS: usize = 22;
 
 /// The mixture of one seed.
 #[derive(Clone, Debug)]
@@ -191,11 +203,16 @@ impl Swarm {
             Fault::Bridge(a),
             Fault::Clog(a, b, dice.below(5_000) * MS),
             Fault::StepWallClock(a, step),
-            if dice.permille(500) {
-                Fault::FailSync(a)
-            } else {
-                Fault::ShortWrite(a, dice.index(20_000))
-            },
+            Fault::FailSync(a, dice.pick(&FILES)),
+            Fault::FailWrite(
+                a,
+                dice.pick(&FILES),
+                dice.index(20_000),
+                dice.pick(&[ENOSPC, ENOSPC, ENOSPC, EIO]),
+            ),
+            Fault::FailReads(a, dice.pick(&["seg-", "idx", ""])),
+            Fault::CutPowerAtStart(a, dice.below(60)),
+            Fault::Damage(a),
         ];
         let mut pick = dice.below(total);
         for (fault, weight) in faults.into_iter().zip(self.weights) {

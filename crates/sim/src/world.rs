@@ -314,7 +314,9 @@ impl World {
         self.producers.clear();
         // Small windows make a long log slow to catch up with; standing still is what is wrong.
         let mut moved = (self.now, 0);
-        while !self.chronicle.all_caught_up(&self.nodes, &self.channels)
+        while !self
+            .chronicle
+            .all_caught_up(&self.nodes, &self.channels, &self.damaged)
             && self.now < moved.0 + 50 * ELECTION_TIMEOUT
         {
             self.run_until(self.now + ELECTION_TIMEOUT);
@@ -323,8 +325,11 @@ impl World {
                 moved = (self.now, durable);
             }
         }
-        self.chronicle
-            .i9_everything_acknowledged_is_everywhere(&self.nodes, &self.channels);
+        self.chronicle.i9_everything_acknowledged_is_everywhere(
+            &self.nodes,
+            &self.channels,
+            &self.damaged,
+        );
         self.tally.nanoseconds += self.now;
     }
 

@@ -232,8 +232,11 @@ impl Chronicle {
                     })
             };
             let copies = holders.iter().filter(holds).count();
+            // What a disk has lost since it acknowledged may have been counted.
+            let gone = |node: &&usize| nodes[**node].expected[asked.channel].is_none();
+            let gone = holders.iter().filter(gone).count();
             assert!(
-                copies > holders.len() / 2,
+                copies + gone > holders.len() / 2,
                 "I8: event {number} of producer {} at {seq} is durable on {copies} of {}",
                 asked.producer,
                 holders.len()
@@ -251,14 +254,23 @@ impl Chronicle {
     }
 
     /// Whether every holder has everything, durably, and knows that it is committed.
-    pub(crate) fn all_caught_up(&self, nodes: &[Node], channels: &[Channel]) -> bool {
+    pub(crate) fn all_caught_up(
+        &self,
+        nodes: &[Node],
+        channels: &[Channel],
+        damaged: &BTreeSet<usize>,
+    ) -> bool {
         self.channels
             .iter()
             .zip(channels)
             .enumerate()
             .all(|(index, (history, channel))| {
                 let committed = history.committed.last().map(|last| last.position());
-                channel.holders.iter().all(|node| {
+                let mut sound = channel
+                    .holders
+                    .iter()
+                    .filter(|node| !damaged.contains(node));
+                sound.all(|node| {
                     let disk = nodes[*node].expected[index].as_ref();
                     let process = nodes[*node].process.as_ref();
                     let member = process.and_then(|process| process.shard.get(channel.uid));
@@ -273,10 +285,15 @@ impl Chronicle {
         &self,
         nodes: &[Node],
         channels: &[Channel],
+        damaged: &BTreeSet<usize>,
     ) {
         for (index, (history, channel)) in self.channels.iter().zip(channels).enumerate() {
             let committed = history.committed.last().map(|last| last.position());
-            for node in &channel.holders {
+            for node in channel
+                .holders
+                .iter()
+                .filter(|node| !damaged.contains(node))
+            {
                 let disk = nodes[*node].expected[index]
                     .as_ref()
                     .expect("a holder has a log");
@@ -293,7 +310,7 @@ impl Chronicle {
                 let (_, member) = member.expect("a holder has the channel");
                 let commit = member.commit;
                 assert_eq!(commit, disk.tail().seq, "I9: n{node} knows less committed");
-                disk.check_bytes(channel.uid, &process.reader);
+                disk.check_bytes(channel.uid, &process.reader, false);
                 for ((producer, number), seq) in &history.acknowledged {
                     if *seq > disk.start.seq {
                         let held = disk.batch_at(*seq);

@@ -27,8 +27,11 @@ impl World {
         one.node = Some(node);
         let (request, asked) = one.request(index, ticket, &mut self.dice);
         self.asked.insert(ticket, asked);
+        // Nobody is there, or it does not have the channel: that is known soon.
+        let answers = self.member(node, channel).is_some();
+        let patience = if answers { PATIENCE } else { 20 };
         self.at(
-            PATIENCE * MS,
+            patience * MS,
             Event::GiveUp {
                 producer: index,
                 ticket,

@@ -1,7 +1,7 @@
 //! Carrying out what a replica wants done, and checking it on the way.
 
 use tetrarch_fsm::LEGAL_TRANSITIONS;
-use tetrarch_replica::{AdminOutcome, Effect, HaltReason, LogWrite, PersistToken, RoleChange};
+use tetrarch_replica::{AdminOutcome, Effect, LogWrite, PersistToken, RoleChange};
 use tetrarch_wire::{
     ReplicaRole,
     frame::{ChannelMessage, NackCode, VoteKind},
@@ -93,14 +93,7 @@ impl World {
             Effect::Trim { upto } => self.trim(node, channel, upto),
             Effect::Deleted => panic!("nobody deletes"),
             Effect::BeatNow => self.beat_now(node, channel),
-            Effect::Halted(HaltReason::StoreFailed) => {
-                // The process ends, as the node's does.
-                self.trace
-                    .say(self.now, node, || "its store has failed".to_owned());
-                self.tally.count("failed stores");
-                self.store_failed.insert(node);
-            }
-            Effect::Halted(reason) => panic!("n{node} halted channel {channel}: {reason:?}"),
+            Effect::Halted(reason) => self.halted(node, channel, &reason),
         }
     }
 
