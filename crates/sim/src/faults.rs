@@ -2,6 +2,7 @@
 
 use crate::{
     swarm::{ENOSPC, Fault},
+    timeline::Mark,
     world::{ChannelIndex, Event, MS, World},
 };
 
@@ -44,6 +45,9 @@ impl World {
 
     fn strike(&mut self, fault: Fault) {
         self.trace.say(self.now, 0, || format!("fault: {fault:?}"));
+        self.trace.mark(self.now, fault.place(), || {
+            Mark::Fault(format!("{fault:?}"))
+        });
         let nodes = self.nodes.len();
         match fault {
             Fault::CutPower(node) => self.cut_power(node),

@@ -2,16 +2,18 @@
 //! are run until one of them fails.
 
 use std::{
+    path::PathBuf,
     process::ExitCode,
     time::{Duration, Instant},
 };
 
 use clap::Args;
+use serde_json::{Value, json};
 use tetrarch_mutant::{Mutant, plant};
 
 use crate::{
     cores,
-    run::{Sum, run_while},
+    run::{Failure, Sum, run_while},
     swarm::Limits,
 };
 
@@ -31,6 +33,18 @@ pub(crate) struct Options {
     /// Print the table as Markdown.
     #[arg(long)]
     markdown: bool,
+    /// Where to write the table as JSON.
+    #[arg(long)]
+    report: Option<PathBuf>,
+}
+
+/// What became of a mistake.
+struct Row {
+    mutant: Mutant,
+    failure: Option<Failure>,
+    /// How many seeds were run.
+    seeds: u64,
+    seconds: f64,
 }
 
 /// Prints the table. Fails if a mistake was not noticed.
@@ -46,21 +60,37 @@ pub(crate) fn run(options: &Options) -> ExitCode {
                 .iter()
                 .any(|name| mutant.name().contains(name.as_str()))
     };
-    let (mut made, mut noticed) = (0, 0);
+    let mut rows = Vec::new();
     for mutant in Mutant::ALL.iter().filter(chosen) {
-        made += 1;
-        noticed += usize::from(attempt(*mutant, options));
+        let row = attempt(*mutant, options);
+        println!(
+            "{}",
+            if options.markdown {
+                row.markdown()
+            } else {
+                row.text()
+            }
+        );
+        rows.push(row);
     }
-    println!("{made} mistakes, {noticed} noticed");
-    if made > 0 && noticed == made {
+    let noticed = rows.iter().filter(|row| row.failure.is_some()).count();
+    println!("{} mistakes, {noticed} noticed", rows.len());
+    if let Some(path) = &options.report {
+        let rows: Vec<Value> = rows.iter().map(Row::json).collect();
+        if let Err(error) = crate::write(path, &Value::Array(rows)) {
+            eprintln!("error: {error}");
+            return ExitCode::FAILURE;
+        }
+    }
+    if !rows.is_empty() && noticed == rows.len() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     }
 }
 
-/// Whether a seed fails with this mistake.
-fn attempt(mutant: Mutant, options: &Options) -> bool {
+/// Runs seeds with this mistake until one fails.
+fn attempt(mutant: Mutant, options: &Options) -> Row {
     plant(Some(mutant));
     let threads = cores(options.threads);
     let begun = Instant::now();
@@ -68,21 +98,56 @@ fn attempt(mutant: Mutant, options: &Options) -> bool {
     let goes_on = |sum: &Sum| sum.failures.is_empty() && begun.elapsed() < most;
     let sum = run_while((1, options.seeds), threads, &Limits::default(), goes_on);
     plant(None);
-    let seconds = begun.elapsed().as_secs_f64();
-    let (why, seed) = match sum.failures.first() {
-        Some(failure) => (shortened(&failure.why), failure.seed.to_string()),
-        None => ("NOTHING".to_owned(), format!("{} tried", sum.seeds)),
-    };
-    if options.markdown {
-        let mistake = mutant.mistake().trim_end_matches('.');
-        println!("| {mistake} | {} | {seed} | {seconds:.1} |", check_of(&why));
-    } else {
-        println!(
-            "{:22} seed {seed:<10} {seconds:6.1} s  {why}",
-            mutant.name()
-        );
+    Row {
+        mutant,
+        failure: sum.failures.into_iter().next(),
+        seeds: sum.seeds,
+        seconds: begun.elapsed().as_secs_f64(),
     }
-    !sum.failures.is_empty()
+}
+
+impl Row {
+    fn text(&self) -> String {
+        let name = self.mutant.name();
+        let seconds = self.seconds;
+        match &self.failure {
+            Some(Failure { seed, why }) => {
+                format!(
+                    "{name:22} seed {seed:<6} {seconds:6.1} s  {}",
+                    shortened(why)
+                )
+            }
+            None => format!(
+                "{name:22} {} seeds {seconds:6.1} s  NOT NOTICED",
+                self.seeds
+            ),
+        }
+    }
+
+    fn markdown(&self) -> String {
+        let mistake = self.mutant.mistake().trim_end_matches('.');
+        let seconds = self.seconds;
+        match &self.failure {
+            Some(Failure { seed, why }) => {
+                format!("| {mistake} | {} | {seed} | {seconds:.1} |", check_of(why))
+            }
+            None => format!(
+                "| {mistake} | **nothing** | {} run | {seconds:.1} |",
+                self.seeds
+            ),
+        }
+    }
+
+    fn json(&self) -> Value {
+        let failure = self.failure.as_ref();
+        json!({
+            "mutant": self.mutant.name(),
+            "mistake": self.mutant.mistake(),
+            "noticed_by": failure.map(|failure| check_of(&failure.why)),
+            "seed": failure.map(|failure| failure.seed),
+            "seconds": self.seconds,
+        })
+    }
 }
 
 /// One line of a report.
@@ -91,9 +156,15 @@ fn shortened(why: &str) -> String {
     line.chars().take(120).collect()
 }
 
-/// The number of the invariant, if the report names one.
-fn check_of(why: &str) -> &str {
-    let number = why.split(':').next().unwrap_or_default();
-    let is_number = number.starts_with('I') && number.len() < 8;
-    if is_number { number } else { why }
+/// The number of the invariant that the report names; other reports are of the program itself.
+fn check_of(why: &str) -> String {
+    let words = why.split(|c: char| !c.is_ascii_alphanumeric());
+    let is_number = |word: &&str| {
+        let digits = word.strip_prefix('I');
+        digits.is_some_and(|digits| !digits.is_empty() && digits.parse::<u8>().is_ok())
+    };
+    match words.into_iter().find(is_number) {
+        Some(number) => number.to_owned(),
+        None => shortened(why),
+    }
 }

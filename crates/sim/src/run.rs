@@ -60,11 +60,6 @@ pub(crate) struct Sum {
     pub(crate) failures: Vec<Failure>,
 }
 
-/// Runs `count` seeds from `first` on.
-pub(crate) fn run_many(first: u64, count: u64, threads: usize, limits: &Limits) -> Sum {
-    run_while((first, count), threads, limits, |_| true)
-}
-
 /// Runs `count` seeds from `first` on, as long as `goes_on` says so after each.
 pub(crate) fn run_while(
     (first, count): (u64, u64),

@@ -18,6 +18,21 @@ pub(crate) struct Limits {
     pub(crate) seconds: u64,
 }
 
+impl Limits {
+    /// Whether none of these is larger than `others`, and one is smaller.
+    pub(crate) fn are_within(&self, others: &Self) -> bool {
+        let pairs = [
+            (self.nodes as u64, others.nodes as u64),
+            (self.channels as u64, others.channels as u64),
+            (self.clients as u64, others.clients as u64),
+            (self.faults, others.faults),
+            (self.seconds, others.seconds),
+        ];
+        pairs.iter().all(|(mine, theirs)| mine <= theirs)
+            && pairs.iter().any(|(mine, theirs)| mine < theirs)
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -66,6 +81,37 @@ pub(crate) enum Fault {
     /// Bytes that were durable are not what they were any more.
     Damage(usize),
     StepWallClock(usize, i64),
+}
+
+impl Fault {
+    /// The node beside which it is drawn.
+    pub(crate) const fn place(self) -> usize {
+        match self {
+            Self::CutPower(node)
+            | Self::Kill(node)
+            | Self::Stop(node)
+            | Self::Pause(node)
+            | Self::Isolate(node)
+            | Self::Bridge(node)
+            | Self::Cut(node, _)
+            | Self::Deafen(node, _)
+            | Self::Clog(node, ..)
+            | Self::SlowDisk(node, _)
+            | Self::FillDisk(node)
+            | Self::FreeDisk(node)
+            | Self::FailWrite(node, ..)
+            | Self::FailSync(node, _)
+            | Self::FailReads(node, _)
+            | Self::CutPowerAtStart(node, _)
+            | Self::Damage(node)
+            | Self::StepWallClock(node, _) => node,
+            Self::CutAllPower
+            | Self::CutPowerOfLeader
+            | Self::IsolateLeader
+            | Self::Partition
+            | Self::Heal => 0,
+        }
+    }
 }
 
 /// Parts of the names of files that writes and syncs fail for: half of the time the log.

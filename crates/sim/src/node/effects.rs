@@ -9,6 +9,7 @@ use tetrarch_wire::{
 
 use crate::{
     network::{Packet, Way},
+    timeline::Mark,
     world::{ChannelIndex, Event, MS, World},
 };
 
@@ -113,6 +114,11 @@ impl World {
             "I1: {t:?}"
         );
         self.tally.transition(&t);
+        self.trace.mark(self.now, node, || Mark::Role {
+            channel,
+            role: t.to(),
+            epoch: change.epoch.n,
+        });
         let Some(member) = self.member_mut(node, channel) else {
             return;
         };
@@ -223,6 +229,11 @@ impl World {
         let connection = self.network.connection(from, to);
         let latency = self.swarm.latency(&mut self.dice) + later;
         let arrival = self.network.arrival(from, to, way, self.now + latency);
+        self.trace.mark(self.now, from, || Mark::Sent {
+            to,
+            arrives: arrival,
+            what: packet.name(),
+        });
         self.at(
             arrival - self.now,
             Event::Arrive {

@@ -10,6 +10,7 @@ use tetrarch_wire::{ReplicaRole, Seq};
 
 use super::{KEEPER, Member, Process};
 use crate::check::Expected;
+use crate::timeline::Mark;
 use crate::world::{ChannelIndex, Event, HEARTBEAT, MS, World};
 
 /// Most bytes of requests that wait for the write-ahead log.
@@ -81,6 +82,7 @@ impl World {
         self.trace.say(self.now, node, || {
             format!("starts, {} channels", shard.iter().count())
         });
+        self.trace.mark(self.now, node, || Mark::Up);
         self.nodes[node].process = Some(Process {
             boot,
             writer,
