@@ -59,16 +59,12 @@ mutants! {
     CommitWithoutMajority,
     /// A replica acknowledges what is not synced.
     AcknowledgeBeforeSync,
-    /// A replica acknowledges all that it holds, and the leader looks at the seq alone.
-    CountBySeqAlone,
     /// A replica appends wherever its log is long enough.
     AppendWithoutComparing,
     /// A replica that follows another leader cuts its log to its commit position (KIP-101).
     CutToCommit,
     /// Two logs part where the shorter one ends, and no link is compared before one is cut.
     CutWithoutComparing,
-    /// What a leader says is committed is so in the own log beyond what was compared.
-    CommitBeyondCompared,
     /// A write that was under way when the log was cut counts for what came in its place.
     DurableAcrossCut,
     /// A leader that nobody hears goes on.
@@ -157,8 +153,6 @@ mutants! {
     TrimsStraddling,
     /// A start counts before it has replayed everything.
     ServesBeforeReplayed,
-    /// Producers that were forgotten by a batch which is cut off stay forgotten.
-    ExpiryNotUndone,
 }
 
 #[cfg(test)]

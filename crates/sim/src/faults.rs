@@ -151,7 +151,8 @@ impl World {
     /// way.
     pub(crate) fn perhaps_hunt(&mut self, node: usize, channel: ChannelIndex) {
         if self.dice.permille(self.swarm.hunted) {
-            let delay = self.dice.below(60) * MS;
+            let longest = self.dice.pick(&[2, 10, 60, 200]);
+            let delay = self.dice.below(longest * MS);
             self.at(delay, Event::Hunt { node, channel });
         }
     }

@@ -182,10 +182,14 @@ impl Swarm {
     }
 
     pub(crate) fn settings(&self, dice: &mut Dice) -> Settings {
+        // A leader that is struck when it is young should have batches of older epochs on their way
+        // one by one.
+        let one_by_one = self.hunted > 0 && dice.permille(500);
+        let windows: &[usize] = if one_by_one { &[1] } else { &[1, 4, 1024] };
         Settings {
             recent_bytes: dice.pick(&[500, 5_000, 1_000_000]),
             window_bytes: dice.pick(&[400, 4_000, 1_000_000]),
-            window_batches: dice.pick(&[1, 4, 1024]),
+            window_batches: dice.pick(windows),
             sync_bytes: dice.pick(&[300, 3_000, 1_000_000]),
             persist_bytes: dice.pick(&[300, 100_000]),
             producer_window: dice.pick(&[40, 1024]),

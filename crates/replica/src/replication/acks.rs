@@ -1,7 +1,6 @@
 //! The leader's hearing side: what a replica says it holds durably, and what it refuses
 //! (protocol §8).
 
-use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::{
     LogPosition, Seq, VoterId,
     frame::{AppendAck, AppendNack, NackCode},
@@ -26,7 +25,7 @@ impl Replica {
         let link = known.map(|mine| mine.link);
         let link = link.or_else(|| follower.sent_link_at(ack.durable));
         follower.answered(ack.durable, now);
-        if link == Some(ack.durable_link) || planted(Mutant::CountBySeqAlone) {
+        if link == Some(ack.durable_link) {
             self.on_verified_ack(from, ack.durable, known, ctx);
         }
         self.push_to(from, ctx);
