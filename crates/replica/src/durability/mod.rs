@@ -96,6 +96,11 @@ impl Durability {
         self.retry.map(|retry| retry.at)
     }
 
+    /// How many promises wait for a write.
+    pub(crate) fn held(&self) -> usize {
+        self.held.len()
+    }
+
     fn hold(&mut self, held: Held) {
         self.held.push_back(held);
     }
