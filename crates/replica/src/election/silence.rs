@@ -111,6 +111,10 @@ impl Replica {
         at: Moment,
         ctx: &mut Context<'_>,
     ) {
+        if !self.has_a_say(epoch.leader) {
+            self.refused += 1;
+            return;
+        }
         if epoch.n < self.hard_state.epoch_seen.n {
             if self.role.get() != tetrarch_wire::ReplicaRole::Idle && epoch.leader != self.me {
                 self.refuse_stale(epoch.leader, ctx);

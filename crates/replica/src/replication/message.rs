@@ -20,6 +20,10 @@ impl Replica {
         if self.role.get() == ReplicaRole::Idle || from == self.me {
             return;
         }
+        if !self.has_a_say(from) {
+            self.refused += 1;
+            return;
+        }
         match message {
             ChannelMessage::VoteRequest(request) => self.hear_candidate(from, epoch, request, ctx),
             ChannelMessage::VoteResponse(response) => self.hear_voter(from, epoch, response, ctx),
@@ -80,6 +84,15 @@ impl Replica {
             | ChannelMessage::ForkPull(_)
             | ChannelMessage::ForkResolved(_) => self.refused += 1,
         }
+    }
+
+    /// Whether anything that a node says counts here: it votes, or is the leader that is followed,
+    /// which may have written a configuration without itself. Nobody else can make this replica
+    /// adopt an epoch, follow or vote, whatever configuration it claims to know: else any node of
+    /// the mesh could take a channel over.
+    pub(crate) fn has_a_say(&self, node: VoterId) -> bool {
+        let followed = self.following.leader.map(|epoch| epoch.leader);
+        self.config().contains(node) || followed == Some(node)
     }
 
     /// A candidate speaks for itself only.

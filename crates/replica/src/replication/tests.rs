@@ -2,8 +2,11 @@
 
 use tetrarch_fsm::TransitionSignal;
 use tetrarch_wire::{
-    Batch, Epoch, ReplicaRole, Seq,
-    frame::{AppendAck, ChannelMessage, DiskLevel, NackCode, ProduceOutcome, VoteKind},
+    Batch, Epoch, ReplicaRole, Seq, VoterId,
+    frame::{
+        Append, AppendAck, ChannelMessage, DiskLevel, NackCode, ProduceOutcome, VoteKind,
+        VoteRequest,
+    },
 };
 
 use crate::{
@@ -355,6 +358,50 @@ fn messages_without_the_right_to_be_sent_change_nothing_and_are_counted() {
     let after = bench.replica.view();
     assert_eq!(after.refused, before.refused + 2);
     assert_eq!(after.epoch_seen, before.epoch_seen);
+}
+
+#[test]
+fn a_node_that_does_not_vote_changes_nothing_whatever_it_says() {
+    let outsider = VoterId::from_bytes([9; 16]);
+    let epoch = Epoch::new(7, outsider);
+    for mut bench in [Bench::follower(3), Bench::leader(3, Settings::default())] {
+        let before = bench.replica.view();
+        let append = Append {
+            previous: before.tail,
+            commit: Seq::new(1),
+            config_seq: Seq::new(99),
+            batches: Vec::new(),
+        };
+        let request = VoteRequest {
+            kind: VoteKind::Transfer,
+            candidate: outsider,
+            last: before.tail,
+            config_seq: Seq::new(99),
+        };
+        for message in [
+            ChannelMessage::Append(append),
+            ChannelMessage::VoteRequest(request),
+        ] {
+            let effects = bench.step(Input::Message {
+                from: outsider,
+                epoch,
+                message,
+            });
+            assert!(effects.is_empty(), "{effects:?}");
+        }
+        let heard = Input::LeaderHeard {
+            epoch,
+            commit: Seq::new(1),
+            at: Moment::from_nanos(1_000_000_000),
+        };
+        assert!(bench.step(heard).is_empty());
+        let after = bench.replica.view();
+        assert_eq!(after.refused, before.refused + 3);
+        assert_eq!(
+            (after.role, after.epoch_seen),
+            (before.role, before.epoch_seen)
+        );
+    }
 }
 
 #[test]
