@@ -104,9 +104,10 @@ impl Replica {
         mine: Option<LogPosition>,
         ctx: &mut Context<'_>,
     ) {
-        if mine.is_some_and(|mine| mine.link == point.link) {
-            if self.truncate(point, ctx) {
-                self.following.verify(point);
+        // The own position and not the leader's words for it is what the log ends at from now on.
+        if let Some(mine) = mine.filter(|mine| mine.link == point.link) {
+            if self.truncate(mine, ctx) {
+                self.following.verify(mine);
                 self.pull(ctx);
             }
             return;

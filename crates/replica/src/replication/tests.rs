@@ -2,7 +2,7 @@
 
 use tetrarch_fsm::TransitionSignal;
 use tetrarch_wire::{
-    Batch, Epoch, ReplicaRole, Seq, VoterId,
+    Batch, Epoch, LogPosition, ReplicaRole, Seq, VoterId,
     frame::{
         Append, AppendAck, ChannelMessage, DiskLevel, NackCode, ProduceOutcome, VoteKind,
         VoteRequest,
@@ -402,6 +402,49 @@ fn a_node_that_does_not_vote_changes_nothing_whatever_it_says() {
             (before.role, before.epoch_seen)
         );
     }
+}
+
+#[test]
+fn a_batch_of_an_epoch_that_its_leader_does_not_lead_is_refused() {
+    let mut bench = Bench::follower(3);
+    let tail = bench.replica.view().tail;
+    let beyond = bench.noop(2, &tail, 1);
+    let effects = bench.append(1, tail, 0, vec![beyond]);
+    assert!(written(&effects).is_empty(), "{effects:?}");
+    assert_eq!(bench.replica.view().tail, tail);
+}
+
+#[test]
+fn the_log_is_cut_to_the_own_position_whatever_the_append_says_of_it() {
+    let mut bench = Bench::follower(3);
+    let first = bench.replica.view().tail;
+    let old = bench.noop(1, &first, 3);
+    bench.append(1, first, 0, vec![old]);
+    bench.persist_all();
+    let lie = LogPosition {
+        epoch: Epoch::NONE,
+        ..first
+    };
+    let new = bench.epoch_start(2, &first);
+    let effects = bench.append(2, lie, 0, vec![new]);
+    assert!(written(&effects).contains(&&LogWrite::Truncate(first)));
+}
+
+#[test]
+fn what_is_the_same_only_because_it_is_committed_is_not_acknowledged() {
+    let mut bench = Bench::follower(3);
+    let first = bench.replica.view().tail;
+    let second = bench.noop(1, &first, 1);
+    let third = bench.noop(1, &second.position(), 1);
+    bench.append(1, first, 3, vec![second.clone(), third]);
+    bench.persist_all();
+    bench.replica.set_recent_bytes(0);
+    let lie = LogPosition {
+        link: bench.origin().link,
+        ..second.position()
+    };
+    bench.append(2, lie, 0, vec![]);
+    assert_eq!(ack(&bench.persist_all()), None);
 }
 
 #[test]
