@@ -3,6 +3,7 @@
 use tetrarch_wire::{
     Epoch, ReplicaRole, VoterId,
     frame::{ChannelMessage, VoteKind, VoteRequest, VoteResponse},
+    limits,
 };
 
 use crate::{Context, Replica};
@@ -20,7 +21,7 @@ impl Replica {
         if self.role.get() == ReplicaRole::Idle || from == self.me {
             return;
         }
-        if !self.has_a_say(from) {
+        if !self.has_a_say(from) || epoch.n > limits::MAX_EPOCH {
             self.refused += 1;
             return;
         }
@@ -118,7 +119,8 @@ impl Replica {
         response: VoteResponse,
         ctx: &mut Context<'_>,
     ) {
-        if response.voter != from || !self.config().contains(from) {
+        let is_impossible = response.epoch_seen.n > limits::MAX_EPOCH;
+        if response.voter != from || !self.config().contains(from) || is_impossible {
             self.refused += 1;
         } else if response.kind != VoteKind::Pre
             && response.epoch_seen.n > self.hard_state.epoch_seen.n

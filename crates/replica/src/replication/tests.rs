@@ -3,6 +3,7 @@
 use tetrarch_fsm::TransitionSignal;
 use tetrarch_wire::{
     Batch, Epoch, LogPosition, ReplicaRole, Seq, VoterId,
+    batch::{BatchDraft, Control},
     frame::{
         Append, AppendAck, ChannelMessage, DiskLevel, NackCode, ProduceOutcome, VoteKind,
         VoteRequest,
@@ -445,6 +446,40 @@ fn what_is_the_same_only_because_it_is_committed_is_not_acknowledged() {
     };
     bench.append(2, lie, 0, vec![]);
     assert_eq!(ack(&bench.persist_all()), None);
+}
+
+#[test]
+fn a_replica_keeps_no_more_in_memory_than_it_may_however_little_is_committed() {
+    let mut bench = Bench::follower(3);
+    let first = bench.replica.view().tail;
+    bench.replica.set_recent_bytes(0);
+    let batch = bench.noop(1, &first, 1);
+    bench.append(1, first, 0, vec![batch]);
+    assert!(bench.replica.recent_bytes() > 0, "it is not durable yet");
+    bench.persist_all();
+    assert_eq!(bench.replica.recent_bytes(), 0);
+    let mut leader = Bench::leader(3, Settings::default());
+    leader.produce(1, 1, 1);
+    leader.persist_all();
+    leader.replica.set_recent_bytes(0);
+    assert!(leader.replica.recent_bytes() > 0, "its followers need it");
+    leader.wait(10_000);
+    assert_eq!(leader.replica.view().role, ReplicaRole::Replica);
+    assert_eq!(leader.replica.recent_bytes(), 0);
+}
+
+#[test]
+fn a_trim_point_speaks_of_what_lies_before_it() {
+    let mut bench = Bench::follower(3);
+    let first = bench.replica.view().tail;
+    let upto = Seq::new(1_000);
+    let trim = BatchDraft::control(&Control::TrimPoint { upto });
+    let trim = trim.seal(&first, bench.epoch(1), 0);
+    let effects = bench.append(1, first, 2, vec![trim]);
+    assert!(
+        effects.contains(&Effect::Trim { upto: Seq::new(1) }),
+        "{effects:?}"
+    );
 }
 
 #[test]
