@@ -66,7 +66,9 @@ impl Replica {
         let mut end = previous;
         let (mut before, mut fresh) = (self.log.tail(), Vec::new());
         for batch in batches {
-            if !batch.follows(&end) || !self.may_be_of(batch.epoch()) {
+            let belongs = batch.follows(&end) && self.may_be_of(batch.epoch());
+            // A start reads every control batch, and so must this version.
+            if !belongs || batch.control().is_err() {
                 self.refused += 1;
                 break;
             }

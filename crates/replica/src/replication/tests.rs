@@ -3,7 +3,8 @@
 use tetrarch_fsm::TransitionSignal;
 use tetrarch_wire::{
     Batch, Epoch, LogPosition, ReplicaRole, Seq, VoterId,
-    batch::{BatchDraft, Control},
+    batch::{BatchDraft, BatchKind, Control},
+    checksum,
     frame::{
         Append, AppendAck, ChannelMessage, DiskLevel, NackCode, ProduceOutcome, VoteKind,
         VoteRequest,
@@ -413,6 +414,23 @@ fn a_batch_of_an_epoch_that_its_leader_does_not_lead_is_refused() {
     let effects = bench.append(1, tail, 0, vec![beyond]);
     assert!(written(&effects).is_empty(), "{effects:?}");
     assert_eq!(bench.replica.view().tail, tail);
+}
+
+#[test]
+fn a_control_batch_that_nobody_here_can_read_is_not_taken() {
+    let mut bench = Bench::follower(3);
+    let tail = bench.replica.view().tail;
+    let like = bench.noop(1, &tail, 1);
+    let mut bytes: Vec<u8> = like.chunks().into_iter().flatten().copied().collect();
+    bytes[5] = BatchKind::ForkRef as u8;
+    let link = tail.link.extend(&bytes[..88]);
+    bytes[88..104].copy_from_slice(link.as_bytes());
+    let crc = checksum::crc32c(&bytes[..104]);
+    bytes[104..108].copy_from_slice(&crc.to_le_bytes());
+    let unread = Batch::decode_exact(bytes.into()).unwrap();
+    assert!(unread.follows(&tail) && unread.control().is_err());
+    let effects = bench.append(1, tail, 0, vec![unread]);
+    assert!(written(&effects).is_empty(), "{effects:?}");
 }
 
 #[test]
