@@ -21,6 +21,7 @@ pub mod placement;
 mod produce;
 mod producer;
 mod propose;
+mod queues;
 mod recovery;
 mod replica;
 mod replication;
@@ -39,6 +40,7 @@ pub use effect::{
 };
 pub use input::{Input, LogReadFailure, PersistFailure, ProduceRequest, Proposal};
 pub use producer::SnapshotError;
+pub use queues::Queues;
 pub use recovery::{Recovered, RecoveryError};
 pub use replica::Replica;
 pub use settings::{Settings, SettingsError};

@@ -259,6 +259,7 @@ impl Replica {
             ReplicaRole::Replica => self.forget_catch_up(),
             ReplicaRole::Idle => {}
         }
+        self.evict_recent();
         self.silence.restart(ctx.now.mono);
     }
 

@@ -20,6 +20,10 @@ pub const MAX_FRAME_PREAMBLE: usize = 4 * 1024;
 /// Most bytes in the body of a frame that carries batches: one full batch and its preamble.
 pub const MAX_DATA_FRAME: usize = MAX_BATCH_BYTES + MAX_FRAME_PREAMBLE;
 
+/// The highest number of an epoch that is believed. Elections count from one and get nowhere near it;
+/// whoever names a higher one is wrong, and would leave no number for the next.
+pub const MAX_EPOCH: u64 = u64::MAX >> 1;
+
 /// Most rows of the epoch history in a refusal or a truncation request.
 pub const MAX_EPOCH_HISTORY: usize = 16;
 /// Most channel rows in one beat, its acknowledgement or a page of the full table.

@@ -3,11 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tetrarch_wire::{
-    ChannelUid, Epoch, ReplicaRole,
+    ChannelUid, Epoch, ReplicaRole, VoterId,
     frame::{ChannelBeat, NodeBeat, TablePage},
 };
 
 use super::{paging::MAX_PAGES, table_hash_share};
+use crate::catalog::MAX_CHANNELS;
+
+/// Most rows of one peer's table: one for each channel that a mesh can have, and `__meta`.
+pub(super) const MAX_ROWS: usize = MAX_CHANNELS + 1;
 
 /// A channel that its leader took out of its table, and the epoch it led.
 pub(super) type Withdrawn = (ChannelUid, Epoch);
@@ -69,12 +73,12 @@ impl HeardTable {
         }
     }
 
-    /// Takes one row in. Rows are absolute, so that repeating one changes nothing; the epoch of a
-    /// row that it took out is returned.
-    pub(super) fn apply(&mut self, row: &ChannelBeat) -> Option<Withdrawn> {
+    /// Takes one row of `speaker` in. Rows are absolute, so that repeating one changes nothing; the
+    /// epoch of a row that it took out is returned.
+    pub(super) fn apply(&mut self, row: &ChannelBeat, speaker: VoterId) -> Option<Withdrawn> {
         match row.role {
             ReplicaRole::Leader => {
-                self.put(*row);
+                self.put(*row, speaker);
                 None
             }
             ReplicaRole::Replica | ReplicaRole::Candidate | ReplicaRole::Idle => {
@@ -87,7 +91,16 @@ impl HeardTable {
         }
     }
 
-    fn put(&mut self, mut row: ChannelBeat) {
+    /// A row that is not about an epoch of the speaker's own is not taken in: with it the speaker
+    /// could also take it out again, and withdraw another's leadership. Nor is one beyond the most
+    /// that a table can have. Such a table is never whole.
+    fn put(&mut self, mut row: ChannelBeat, speaker: VoterId) {
+        if row.epoch.leader != speaker {
+            return;
+        }
+        if self.rows.len() >= MAX_ROWS && !self.rows.contains_key(&row.channel) {
+            return;
+        }
         if let Some(known) = self.rows.get_mut(&row.channel) {
             if known.epoch == row.epoch {
                 // Within an epoch a leader's log only grows: whatever says less is older.
@@ -122,7 +135,11 @@ impl HeardTable {
 
     /// Takes in one page of a whole table. With the last one the table is replaced, and the rows
     /// that were taken out by that are returned.
-    pub(super) fn take_page(&mut self, page: TablePage) -> Option<Vec<Withdrawn>> {
+    pub(super) fn take_page(
+        &mut self,
+        page: TablePage,
+        speaker: VoterId,
+    ) -> Option<Vec<Withdrawn>> {
         let outdated = page.generation < self.named.max(self.generation);
         if outdated || usize::try_from(page.pages).is_ok_and(|pages| pages > MAX_PAGES) {
             return None;
@@ -143,15 +160,15 @@ impl HeardTable {
             return None;
         }
         let resync = self.resync.take()?;
-        Some(self.install(resync))
+        Some(self.install(resync, speaker))
     }
 
-    fn install(&mut self, resync: Resync) -> Vec<Withdrawn> {
+    fn install(&mut self, resync: Resync, speaker: VoterId) -> Vec<Withdrawn> {
         let before = std::mem::take(&mut self.rows);
         self.hash = 0;
         for row in resync.pages.into_values().flatten() {
             if row.role == ReplicaRole::Leader {
-                self.put(row);
+                self.put(row, speaker);
             }
         }
         self.generation = resync.generation;
@@ -180,6 +197,12 @@ impl HeardTable {
     /// The rows, in the order of the channels.
     pub(super) fn rows(&self) -> impl Iterator<Item = &ChannelBeat> {
         self.rows.values()
+    }
+
+    /// How many rows are held, those of a table on its way included.
+    pub(super) fn held(&self) -> usize {
+        let underway = self.resync.iter().flat_map(|resync| resync.pages.values());
+        self.rows.len() + underway.map(Vec::len).sum::<usize>()
     }
 
     /// The generation that is held completely.

@@ -297,6 +297,12 @@ impl BeatHub {
         urgent.min()
     }
 
+    /// How many rows of peers' tables are held here. There are bounds, whatever peers say (I24).
+    #[must_use]
+    pub fn held_rows(&self) -> usize {
+        self.peers.values().map(|peer| peer.heard.held()).sum()
+    }
+
     /// What the peer's last beat said of the peer itself; `None` if none was heard in this start.
     #[must_use]
     pub fn peer(&self, node: NodeId) -> Option<&PeerFact> {

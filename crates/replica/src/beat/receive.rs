@@ -34,7 +34,7 @@ impl BeatHub {
             return;
         }
         for row in &beat.rows {
-            if let Some((channel, epoch)) = peer.heard.apply(row) {
+            if let Some((channel, epoch)) = peer.heard.apply(row, peer.voter) {
                 follow::withdrew(&self.channels, channel, epoch, effects);
             }
         }
@@ -265,7 +265,7 @@ impl BeatHub {
         let Some(peer) = peer.filter(|peer| peer.up && peer.boot == page.boot) else {
             return;
         };
-        let Some(withdrawn) = peer.heard.take_page(page) else {
+        let Some(withdrawn) = peer.heard.take_page(page, peer.voter) else {
             return;
         };
         for (channel, epoch) in withdrawn {

@@ -105,10 +105,12 @@ impl Replica {
         mine: Option<LogPosition>,
         ctx: &mut Context<'_>,
     ) {
-        let is_same = |mine: LogPosition| mine.link == point.link;
-        if mine.is_some_and(is_same) || (mine.is_some() && planted(Mutant::CutWithoutComparing)) {
-            if self.truncate(point, ctx) {
-                self.following.verify(point);
+        let is_same =
+            |mine: &LogPosition| mine.link == point.link || planted(Mutant::CutWithoutComparing);
+        // The own position and not the leader's words for it is what the log ends at from now on.
+        if let Some(mine) = mine.filter(is_same) {
+            if self.truncate(mine, ctx) {
+                self.following.verify(mine);
                 self.pull(ctx);
             }
             return;

@@ -132,6 +132,32 @@ fn a_point_whose_link_differs_is_not_believed() {
 }
 
 #[test]
+fn the_log_is_cut_to_the_own_position_whatever_epoch_the_leader_says_it_is_of() {
+    let mut bench = Bench::follower(3);
+    let first = bench.replica.view().tail;
+    let old = bench.noop(1, &first, 3);
+    bench.append(1, first, 0, vec![old]);
+    bench.persist_all();
+    let far = LogPosition {
+        seq: Seq::new(50),
+        ..first
+    };
+    bench.append(2, far, 0, vec![]);
+    let lie = LogPosition {
+        epoch: bench.epoch(99),
+        ..first
+    };
+    let response = PointResponse {
+        request: asked(&bench.persist_all()).request,
+        point: Some(lie),
+        log_start: Seq::FIRST,
+    };
+    let effects = bench.message(1, bench.epoch(2), ChannelMessage::PointResponse(response));
+    assert_eq!(written(&effects), [&LogWrite::Truncate(first)]);
+    assert_eq!(bench.replica.view().tail, first);
+}
+
+#[test]
 fn what_nobody_can_prove_to_be_trimmed_is_missing() {
     let mut bench = Bench::follower(3);
     let (_, effects) = gap(&mut bench);

@@ -2,8 +2,8 @@
 
 use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::{
-    Epoch, ReplicaRole, VoterId,
-    frame::{ChannelMessage, ProduceOutcome},
+    Epoch, ReplicaRole, Seq, VoterId,
+    frame::{ChannelMessage, FrameType, ProduceOutcome, VoteKind},
 };
 
 use crate::{Context, Effect, Lane, PersistToken, Replica, Ticket};
@@ -115,6 +115,34 @@ fn outcome_after_a_change(outcome: ProduceOutcome) -> ProduceOutcome {
 }
 
 impl Promise {
+    /// Whether nobody misses `earlier` when this is said. Every reply to a client is missed.
+    pub(super) fn replaces(&self, earlier: &Self) -> bool {
+        match (self, earlier) {
+            (
+                Self::Message { to, message, .. },
+                Self::Message {
+                    to: other,
+                    message: before,
+                    ..
+                },
+            ) => to == other && kind_of(message) == kind_of(before),
+            (Self::Message { .. } | Self::Reply { .. }, _) => false,
+        }
+    }
+
+    /// Whether it says that more of the log is durable than up to `point`.
+    pub(super) fn acknowledges_beyond(&self, point: Seq) -> bool {
+        if let Self::Message {
+            message: ChannelMessage::AppendAck(ack),
+            ..
+        } = self
+        {
+            ack.durable > point
+        } else {
+            false
+        }
+    }
+
     fn into_effect(self) -> Effect {
         match self {
             Self::Message { to, epoch, message } => Effect::Send {
@@ -126,6 +154,19 @@ impl Promise {
             Self::Reply { ticket, outcome } => Effect::Reply { ticket, outcome },
         }
     }
+}
+
+/// What a message is about. Requests for votes of different kinds, and the answers to them, are not
+/// about the same.
+fn kind_of(message: &ChannelMessage) -> (FrameType, Option<VoteKind>) {
+    let vote = if let ChannelMessage::VoteRequest(request) = message {
+        Some(request.kind)
+    } else if let ChannelMessage::VoteResponse(response) = message {
+        Some(response.kind)
+    } else {
+        None
+    };
+    (message.frame_type(), vote)
 }
 
 /// Which way a message takes.

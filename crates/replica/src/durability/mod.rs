@@ -96,12 +96,25 @@ impl Durability {
         self.retry.map(|retry| retry.at)
     }
 
+    /// How many promises wait for a write.
+    pub(crate) fn held(&self) -> usize {
+        self.held.len()
+    }
+
+    /// Holds a promise back. A message takes the place of one of its kind to the same voter: that
+    /// might have been lost as well, and a peer that asks a thousand times while the disk is busy
+    /// gets one answer.
     fn hold(&mut self, held: Held) {
+        self.held
+            .retain(|earlier| !held.promise.replaces(&earlier.promise));
         self.held.push_back(held);
     }
 
-    /// The log was cut to `point`, by a truncation or because writes failed.
+    /// The log was cut to `point`, by a truncation or because writes failed. What was to be
+    /// acknowledged beyond it is not acknowledged any more.
     pub(crate) fn note_cut(&mut self, point: Seq) {
+        self.held
+            .retain(|held| !held.promise.acknowledges_beyond(point));
         for pending in &mut self.pending {
             pending.cut = Some(pending.cut.map_or(point, |cut| cut.min(point)));
         }

@@ -103,8 +103,15 @@ impl Replica {
         self.evict_recent();
     }
 
+    /// Keeps the memory for recent batches within its bound. A leader keeps what is not committed,
+    /// which it bounds itself; how much of that others send is not for a replica to say, so it lets
+    /// go of everything that is durable.
     pub(crate) fn evict_recent(&mut self) {
-        self.log.evict(self.settings.recent_bytes, self.commit);
+        let keep_after = match &self.leadership {
+            Some(_) => self.commit,
+            None => Seq::MAX,
+        };
+        self.log.evict(self.settings.recent_bytes, keep_after);
     }
 
     /// Nothing at or below this seq may be cut: what is or was known to be committed.

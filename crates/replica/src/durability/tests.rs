@@ -91,6 +91,34 @@ fn a_promise_that_found_no_room_is_written_again_and_the_vote_waits_for_it() {
 }
 
 #[test]
+fn whoever_asks_again_while_the_disk_is_busy_gets_one_answer() {
+    let mut bench = Bench::new(3);
+    for _ in 0..100 {
+        bench.ask(VoteKind::Vote, 1, bench.origin());
+        bench.ask(VoteKind::Pre, 1, bench.origin());
+    }
+    assert_eq!(bench.replica.queues().held, 2);
+    assert_eq!(sent(&bench.persist_all()).len(), 2);
+}
+
+#[test]
+fn what_is_cut_while_its_acknowledgement_waits_is_not_acknowledged() {
+    let mut bench = Bench::follower(3);
+    let first = bench.replica.view().tail;
+    let second = bench.noop(1, &first, 1);
+    bench.append(1, first, 0, vec![second.clone()]);
+    bench.persist_all();
+    // A leader that names the second as its own, and then another in its place.
+    let promise = last_token(&bench.append(2, second.position(), 0, vec![]));
+    let other = bench.epoch_start(2, &first);
+    bench.append(2, first, 0, vec![other]);
+    let effects = bench.step(Input::Persisted {
+        token: PersistToken::new(promise),
+    });
+    assert!(sent(&effects).is_empty(), "{effects:?}");
+}
+
+#[test]
 fn a_lost_store_halts_the_channel() {
     let mut bench = Bench::leader(3, Settings::default());
     let token = last_token(&bench.produce(7, 1, 1));

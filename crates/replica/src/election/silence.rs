@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use tetrarch_wire::{Epoch, Seq, VoterId};
+use tetrarch_wire::{Epoch, Seq, VoterId, limits};
 
 use crate::{Context, Moment, Replica, Settings};
 
@@ -111,6 +111,10 @@ impl Replica {
         at: Moment,
         ctx: &mut Context<'_>,
     ) {
+        if !self.has_a_say(epoch.leader) || epoch.n > limits::MAX_EPOCH {
+            self.refused += 1;
+            return;
+        }
         if epoch.n < self.hard_state.epoch_seen.n {
             if self.role.get() != tetrarch_wire::ReplicaRole::Idle && epoch.leader != self.me {
                 self.refuse_stale(epoch.leader, ctx);

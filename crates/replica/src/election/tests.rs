@@ -4,6 +4,7 @@ use tetrarch_fsm::TransitionSignal;
 use tetrarch_wire::{
     Epoch, HardState, LogPosition, ReplicaRole, Seq, VoterId,
     frame::{ChannelMessage, RefusalReason, VoteKind},
+    limits,
 };
 
 use crate::{
@@ -104,6 +105,43 @@ fn an_idle_replica_that_was_never_selected_does_not_vote() {
     bench.step(Input::Close);
     let effects = bench.ask(VoteKind::Vote, 1, bench.origin());
     assert!(effects.is_empty());
+}
+
+#[test]
+fn an_epoch_that_no_election_reaches_is_not_believed() {
+    let mut bench = Bench::new(3);
+    let beyond = limits::MAX_EPOCH + 1;
+    for n in [beyond, u64::MAX] {
+        assert!(bench.ask(VoteKind::Vote, n, bench.origin()).is_empty());
+        let epoch = bench.epoch(n);
+        let (commit, at) = (Seq::ZERO, Moment::default());
+        bench.step(Input::LeaderHeard { epoch, commit, at });
+        let Input::Message {
+            from,
+            epoch,
+            message: ChannelMessage::VoteResponse(mut response),
+        } = bench.vote(VoteKind::Vote, 1, 1)
+        else {
+            panic!("a vote is a message");
+        };
+        response.epoch_seen.n = n;
+        let message = ChannelMessage::VoteResponse(response);
+        bench.step(Input::Message {
+            from,
+            epoch,
+            message,
+        });
+    }
+    let view = bench.replica.view();
+    assert_eq!((view.epoch_seen, view.refused), (Epoch::NONE, 6));
+    bench.ask(VoteKind::Vote, limits::MAX_EPOCH, bench.origin());
+    assert_eq!(bench.replica.view().epoch_seen.n, limits::MAX_EPOCH);
+    let stands = signals(&bench.wait(10_000));
+    assert_eq!(
+        stands,
+        [TransitionSignal::MissedHeartbeats],
+        "it can still count"
+    );
 }
 
 #[test]

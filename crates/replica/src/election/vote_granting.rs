@@ -70,11 +70,10 @@ impl Replica {
         Ok(())
     }
 
-    /// Both must vote here; a candidate of a newer configuration is taken at its word (KIP-853).
+    /// Both must vote here. That a candidate claims to be of a newer configuration proves nothing.
     fn check_members(&self, request: &VoteRequest) -> Result<(), RefusalReason> {
         let config = self.config();
-        let known = config.contains(request.candidate) || request.config_seq > config.seq;
-        if known && config.contains(self.me) {
+        if config.contains(request.candidate) && config.contains(self.me) {
             Ok(())
         } else {
             Err(RefusalReason::NotVoter)

@@ -176,6 +176,8 @@ mod tests {
         log.made_durable(log.tail(), 0);
         log.evict(0, Seq::new(2));
         assert_eq!(log.recent().index_after(Seq::ZERO), None);
+        let before = log.position_at(Seq::new(2));
+        assert!(before.is_some(), "where memory begins is known");
         assert!(log.recent().index_after(Seq::new(2)).is_some());
     }
 }

@@ -10,6 +10,8 @@ use tetrarch_wire::{Batch, LogPosition, Seq};
 pub(crate) struct Recent {
     batches: VecDeque<Batch>,
     bytes: usize,
+    /// The end of what was let go last: where the batches begin.
+    before: Option<LogPosition>,
 }
 
 impl Recent {
@@ -31,6 +33,7 @@ impl Recent {
             let cut = self.batches.pop_back();
             self.bytes -= cut.map_or(0, |batch| batch.size());
         }
+        self.before.take_if(|before| before.seq > after);
     }
 
     pub(super) fn trim(&mut self, upto: Seq) {
@@ -49,8 +52,10 @@ impl Recent {
         {
             return false;
         }
-        let gone = self.batches.pop_front();
-        self.bytes -= gone.map_or(0, |batch| batch.size());
+        if let Some(gone) = self.batches.pop_front() {
+            self.bytes -= gone.size();
+            self.before = Some(gone.position());
+        }
         true
     }
 
@@ -71,6 +76,9 @@ impl Recent {
     }
 
     pub(super) fn position_at(&self, seq: Seq) -> Option<LogPosition> {
+        if let Some(before) = self.before.filter(|before| before.seq == seq) {
+            return Some(before);
+        }
         let batch = &self.batches[self.index_of(seq)?];
         (batch.last_seq() == seq).then(|| batch.position())
     }

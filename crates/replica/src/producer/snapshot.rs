@@ -11,8 +11,17 @@ use super::{ProducerTable, table::Producer};
 
 /// A snapshot of the producers that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("the snapshot of the producers cannot be read: {0}")]
-pub struct SnapshotError(postcard::Error);
+pub enum SnapshotError {
+    /// The bytes are no table.
+    #[error("the snapshot of the producers cannot be read: {0}")]
+    Structure(postcard::Error),
+    /// Bytes follow the table.
+    #[error("{0} bytes follow the snapshot of the producers")]
+    TrailingBytes(usize),
+    /// What it says of a producer no log can have said.
+    #[error("the snapshot of the producers contradicts itself about {0:?}")]
+    Contradiction(ProducerId),
+}
 
 impl ProducerTable {
     /// The committed part of the table.
@@ -30,20 +39,71 @@ impl ProducerTable {
 
     /// Reads what [`Self::snapshot`] wrote.
     pub(crate) fn restore(bytes: &[u8], window: usize) -> Result<Self, SnapshotError> {
-        let producers: BTreeMap<ProducerId, Producer> =
-            postcard::from_bytes(bytes).map_err(SnapshotError)?;
-        Ok(Self::with(producers, window))
+        let (producers, rest): (BTreeMap<ProducerId, Producer>, _) =
+            postcard::take_from_bytes(bytes).map_err(SnapshotError::Structure)?;
+        if !rest.is_empty() {
+            return Err(SnapshotError::TrailingBytes(rest.len()));
+        }
+        match producers
+            .iter()
+            .find(|(_, producer)| !producer.is_of_a_log())
+        {
+            Some((id, _)) => Err(SnapshotError::Contradiction(*id)),
+            None => Ok(Self::with(producers, window)),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tetrarch_wire::{Link, ProducerEpoch, ProducerSeq, Seq};
+
     use super::*;
+    use crate::producer::table::Run;
 
     #[test]
     fn an_empty_table_reads_back_and_rubbish_is_refused() {
         let bytes = ProducerTable::new(4).snapshot();
         assert_eq!(ProducerTable::restore(&bytes, 4).unwrap().len(), 0);
         assert!(ProducerTable::restore(&[9], 4).is_err());
+        let trailing = SnapshotError::TrailingBytes(1);
+        assert_eq!(ProducerTable::restore(&[0, 0], 4).err(), Some(trailing));
+    }
+
+    #[test]
+    fn a_table_that_no_log_can_have_made_is_refused() {
+        let run = |base, count, first| Run {
+            base: ProducerSeq::new(base),
+            count,
+            first: Seq::new(first),
+            link: Link::from_bytes([0; 16]),
+        };
+        let restore = |next, runs: &[Run]| {
+            let producer = Producer {
+                epoch: ProducerEpoch::new(0),
+                next: ProducerSeq::new(next),
+                runs: runs.iter().copied().collect(),
+            };
+            let id = ProducerId::from_bytes([7; 16]);
+            let bytes = postcard::to_allocvec(&BTreeMap::from([(id, producer)])).unwrap();
+            ProducerTable::restore(&bytes, 4).is_ok()
+        };
+        assert!(restore(6, &[run(1, 3, 10), run(4, 2, 20)]));
+        assert!(!restore(7, &[run(1, 3, 10), run(4, 2, 20)]), "another next");
+        assert!(!restore(6, &[run(1, 2, 10), run(4, 2, 20)]), "a gap");
+        assert!(
+            !restore(6, &[run(1, 3, 20), run(4, 2, 10)]),
+            "back in the log"
+        );
+        assert!(
+            !restore(6, &[run(1, 3, 10), run(4, 2, 12)]),
+            "twice at a place"
+        );
+        assert!(!restore(1, &[run(1, 0, 10)]), "an empty batch");
+        assert!(
+            !restore(1 << 32, &[run(1, u32::MAX, 10)]),
+            "more than a batch"
+        );
+        assert!(!restore(1, &[]), "no batch");
     }
 }

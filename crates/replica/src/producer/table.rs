@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::{Deserialize, Serialize};
 use tetrarch_wire::{
     BatchHeader, BatchKind, Link, ProducerEpoch, ProducerId, ProducerSeq, Seq, batch::Control,
+    limits,
 };
 
 /// One batch of a producer: where its events are in the log.
@@ -33,6 +34,22 @@ pub(crate) struct Producer {
 }
 
 impl Producer {
+    /// Whether batches of a log can have made it: each continues the one before, further on in the
+    /// log, and the last one ends where the next begins.
+    pub(super) fn is_of_a_log(&self) -> bool {
+        let (mut next, mut free) = (None, Seq::ZERO);
+        for run in &self.runs {
+            let is_a_batch = (1..=limits::MAX_BATCH_EVENTS).contains(&run.count);
+            let continues = next.is_none_or(|next| next == run.base);
+            if !is_a_batch || !continues || run.first < free {
+                return false;
+            }
+            next = Some(run.end());
+            free = run.first.plus(run.count.into());
+        }
+        next == Some(self.next)
+    }
+
     fn last_seq(&self) -> Seq {
         self.runs.back().map_or(Seq::ZERO, |run| run.first)
     }

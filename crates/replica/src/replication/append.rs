@@ -50,7 +50,10 @@ impl Replica {
                 return;
             }
         }
-        self.take_batches(append.previous, append.batches, append.commit, ctx);
+        // Only the link was compared; the own position is what goes into the log and to the disk.
+        let mine = self.log.position_at(append.previous.seq);
+        let previous = mine.unwrap_or(append.previous);
+        self.take_batches(previous, append.batches, append.commit, ctx);
     }
 
     /// Takes batches that continue `previous`, which the own log holds.
@@ -64,7 +67,9 @@ impl Replica {
         let mut end = previous;
         let (mut before, mut fresh) = (self.log.tail(), Vec::new());
         for batch in batches {
-            if !batch.follows(&end) {
+            let belongs = batch.follows(&end) && self.may_be_of(batch.epoch());
+            // A start reads every control batch, and so must this version.
+            if !belongs || batch.control().is_err() {
                 self.refused += 1;
                 break;
             }
@@ -72,15 +77,15 @@ impl Replica {
                 match self.compare(batch.position()) {
                     Comparison::Same => {}
                     // What lies here after `end` is not the leader's.
-                    Comparison::Different => {
+                    Comparison::Different if self.holds(end) => {
                         if !self.truncate(end, ctx) {
                             return;
                         }
                         before = end;
                     }
                     // It may be: never cut what might have been acknowledged on a guess.
-                    Comparison::Unknown => {
-                        self.following.verify(end);
+                    Comparison::Different | Comparison::Unknown => {
+                        self.verify(end);
                         self.search_after_refusing(NackCode::Diverged, ctx);
                         return;
                     }
@@ -93,7 +98,7 @@ impl Replica {
             }
         }
         let grew = !fresh.is_empty();
-        self.following.verify(end);
+        self.verify(end);
         self.following.tell(commit);
         self.persist_batches(before, fresh, ctx);
         self.committed(commit.min(end.seq), ctx);
@@ -102,6 +107,26 @@ impl Replica {
         }
         if !grew {
             self.acknowledge(ctx);
+        }
+    }
+
+    /// Whether the leader that is followed can have a batch of this epoch in its log: its own, or one
+    /// of an earlier epoch. The own promise covers no other, and a start would not find it.
+    fn may_be_of(&self, epoch: Epoch) -> bool {
+        let followed = self.following.leader;
+        followed.is_some_and(|leader| epoch == leader || epoch.n < leader.n)
+    }
+
+    /// Whether the own log is known to hold this very position.
+    fn holds(&self, position: LogPosition) -> bool {
+        self.log.position_at(position.seq) == Some(position)
+    }
+
+    /// The leader's log holds `end`, and so does the own one as far as that is known. What is taken
+    /// for the same only because it is committed is not acknowledged on the leader's word.
+    fn verify(&mut self, end: LogPosition) {
+        if self.holds(end) {
+            self.following.verify(end);
         }
     }
 

@@ -60,7 +60,9 @@ impl Controls {
                 self.configs.push(config);
             }
             Some(Control::TrimPoint { upto }) => {
-                self.waiting.push_back((seq, Decision::Trim(*upto)));
+                // It speaks of what lies before it, whatever it says.
+                let upto = (*upto).min(seq.previous());
+                self.waiting.push_back((seq, Decision::Trim(upto)));
             }
             Some(Control::Delete) => self.waiting.push_back((seq, Decision::Delete)),
             Some(

@@ -4,6 +4,7 @@ use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::{
     Epoch, ReplicaRole, VoterId,
     frame::{ChannelMessage, VoteKind, VoteRequest, VoteResponse},
+    limits,
 };
 
 use crate::{Context, Replica};
@@ -19,6 +20,10 @@ impl Replica {
         ctx: &mut Context<'_>,
     ) {
         if self.role.get() == ReplicaRole::Idle || from == self.me {
+            return;
+        }
+        if !self.has_a_say(from) || epoch.n > limits::MAX_EPOCH {
+            self.refused += 1;
             return;
         }
         match message {
@@ -83,6 +88,15 @@ impl Replica {
         }
     }
 
+    /// Whether anything that a node says counts here: it votes, or is the leader that is followed,
+    /// which may have written a configuration without itself. Nobody else can make this replica
+    /// adopt an epoch, follow or vote, whatever configuration it claims to know: else any node of
+    /// the mesh could take a channel over.
+    pub(crate) fn has_a_say(&self, node: VoterId) -> bool {
+        let followed = self.following.leader.map(|epoch| epoch.leader);
+        self.config().contains(node) || followed == Some(node)
+    }
+
     /// A candidate speaks for itself only.
     fn hear_candidate(
         &mut self,
@@ -106,7 +120,8 @@ impl Replica {
         response: VoteResponse,
         ctx: &mut Context<'_>,
     ) {
-        if response.voter != from || !self.config().contains(from) {
+        let is_impossible = response.epoch_seen.n > limits::MAX_EPOCH;
+        if response.voter != from || !self.config().contains(from) || is_impossible {
             self.refused += 1;
         } else if response.kind != VoteKind::Pre
             && response.epoch_seen.n > self.hard_state.epoch_seen.n

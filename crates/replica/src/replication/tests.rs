@@ -2,8 +2,13 @@
 
 use tetrarch_fsm::TransitionSignal;
 use tetrarch_wire::{
-    Batch, Epoch, ReplicaRole, Seq,
-    frame::{AppendAck, ChannelMessage, DiskLevel, NackCode, ProduceOutcome, VoteKind},
+    Batch, Epoch, LogPosition, ReplicaRole, Seq, VoterId,
+    batch::{BatchDraft, BatchKind, Control},
+    checksum,
+    frame::{
+        Append, AppendAck, ChannelMessage, DiskLevel, NackCode, ProduceOutcome, VoteKind,
+        VoteRequest,
+    },
 };
 
 use crate::{
@@ -355,6 +360,144 @@ fn messages_without_the_right_to_be_sent_change_nothing_and_are_counted() {
     let after = bench.replica.view();
     assert_eq!(after.refused, before.refused + 2);
     assert_eq!(after.epoch_seen, before.epoch_seen);
+}
+
+#[test]
+fn a_node_that_does_not_vote_changes_nothing_whatever_it_says() {
+    let outsider = VoterId::from_bytes([9; 16]);
+    let epoch = Epoch::new(7, outsider);
+    for mut bench in [Bench::follower(3), Bench::leader(3, Settings::default())] {
+        let before = bench.replica.view();
+        let append = Append {
+            previous: before.tail,
+            commit: Seq::new(1),
+            config_seq: Seq::new(99),
+            batches: Vec::new(),
+        };
+        let request = VoteRequest {
+            kind: VoteKind::Transfer,
+            candidate: outsider,
+            last: before.tail,
+            config_seq: Seq::new(99),
+        };
+        for message in [
+            ChannelMessage::Append(append),
+            ChannelMessage::VoteRequest(request),
+        ] {
+            let effects = bench.step(Input::Message {
+                from: outsider,
+                epoch,
+                message,
+            });
+            assert!(effects.is_empty(), "{effects:?}");
+        }
+        let heard = Input::LeaderHeard {
+            epoch,
+            commit: Seq::new(1),
+            at: Moment::from_nanos(1_000_000_000),
+        };
+        assert!(bench.step(heard).is_empty());
+        let after = bench.replica.view();
+        assert_eq!(after.refused, before.refused + 3);
+        assert_eq!(
+            (after.role, after.epoch_seen),
+            (before.role, before.epoch_seen)
+        );
+    }
+}
+
+#[test]
+fn a_batch_of_an_epoch_that_its_leader_does_not_lead_is_refused() {
+    let mut bench = Bench::follower(3);
+    let tail = bench.replica.view().tail;
+    let beyond = bench.noop(2, &tail, 1);
+    let effects = bench.append(1, tail, 0, vec![beyond]);
+    assert!(written(&effects).is_empty(), "{effects:?}");
+    assert_eq!(bench.replica.view().tail, tail);
+}
+
+#[test]
+fn a_control_batch_that_nobody_here_can_read_is_not_taken() {
+    let mut bench = Bench::follower(3);
+    let tail = bench.replica.view().tail;
+    let like = bench.noop(1, &tail, 1);
+    let mut bytes: Vec<u8> = like.chunks().into_iter().flatten().copied().collect();
+    bytes[5] = BatchKind::ForkRef as u8;
+    let link = tail.link.extend(&bytes[..88]);
+    bytes[88..104].copy_from_slice(link.as_bytes());
+    let crc = checksum::crc32c(&bytes[..104]);
+    bytes[104..108].copy_from_slice(&crc.to_le_bytes());
+    let unread = Batch::decode_exact(bytes.into()).unwrap();
+    assert!(unread.follows(&tail) && unread.control().is_err());
+    let effects = bench.append(1, tail, 0, vec![unread]);
+    assert!(written(&effects).is_empty(), "{effects:?}");
+}
+
+#[test]
+fn the_log_is_cut_to_the_own_position_whatever_the_append_says_of_it() {
+    let mut bench = Bench::follower(3);
+    let first = bench.replica.view().tail;
+    let old = bench.noop(1, &first, 3);
+    bench.append(1, first, 0, vec![old]);
+    bench.persist_all();
+    let lie = LogPosition {
+        epoch: Epoch::NONE,
+        ..first
+    };
+    let new = bench.epoch_start(2, &first);
+    let effects = bench.append(2, lie, 0, vec![new]);
+    assert!(written(&effects).contains(&&LogWrite::Truncate(first)));
+}
+
+#[test]
+fn what_is_the_same_only_because_it_is_committed_is_not_acknowledged() {
+    let mut bench = Bench::follower(3);
+    let first = bench.replica.view().tail;
+    let second = bench.noop(1, &first, 1);
+    let third = bench.noop(1, &second.position(), 1);
+    bench.append(1, first, 3, vec![second.clone(), third]);
+    bench.persist_all();
+    bench.replica.set_recent_bytes(0);
+    let lie = LogPosition {
+        link: bench.origin().link,
+        ..second.position()
+    };
+    bench.append(2, lie, 0, vec![]);
+    assert_eq!(ack(&bench.persist_all()), None);
+}
+
+#[test]
+fn a_replica_keeps_no_more_in_memory_than_it_may_however_little_is_committed() {
+    let mut bench = Bench::follower(3);
+    let first = bench.replica.view().tail;
+    bench.replica.set_recent_bytes(0);
+    let batch = bench.noop(1, &first, 1);
+    bench.append(1, first, 0, vec![batch]);
+    assert!(bench.replica.recent_bytes() > 0, "it is not durable yet");
+    bench.persist_all();
+    assert_eq!(bench.replica.recent_bytes(), 0);
+    let mut leader = Bench::leader(3, Settings::default());
+    leader.produce(1, 1, 1);
+    leader.persist_all();
+    leader.replica.set_recent_bytes(0);
+    assert!(leader.replica.recent_bytes() > 0, "its followers need it");
+    leader.wait(10_000);
+    assert_eq!(leader.replica.view().role, ReplicaRole::Replica);
+    assert_eq!(leader.replica.recent_bytes(), 0);
+}
+
+#[test]
+fn a_trim_point_speaks_of_what_lies_before_it() {
+    let mut bench = Bench::follower(3);
+    let first = bench.replica.view().tail;
+    let upto = Seq::new(1_000);
+    let trim = BatchDraft::control(&Control::TrimPoint { upto });
+    let trim = trim.seal(&first, bench.epoch(1), 0);
+    let effects = bench.append(1, first, 2, vec![trim]);
+    assert!(
+        effects.contains(&Effect::Trim { upto: Seq::new(1) }),
+        "{effects:?}"
+    );
 }
 
 #[test]

@@ -534,6 +534,17 @@ fn a_row_about_somebody_elses_epoch_is_never_believed() {
     mesh.stamp(0, &stolen);
     mesh.tick(0);
     mesh.settle();
+    // That it claims nothing of its own any more is all that there is in it.
+    let withdrew = ChannelFact::LeaderWithdrew {
+        channel: channel(1),
+        epoch: Epoch::new(5, voter(0)),
+    };
+    assert_eq!(mesh.take_facts(), [(1, withdrew)]);
+    // When it takes the row out again, the leader that it named has not withdrawn.
+    stolen.role = ReplicaRole::Replica;
+    mesh.stamp(0, &stolen);
+    mesh.tick(0);
+    mesh.settle();
     assert_eq!(mesh.take_facts(), []);
 }
 

@@ -1,5 +1,7 @@
 //! Pages, lost deltas and whole tables.
 
+use tetrarch_wire::{frame::DiskLevel, limits};
+
 use super::*;
 
 /// Node 0 leads `count` channels that node 1 replicates; nothing was sent yet.
@@ -203,6 +205,42 @@ fn rows_on_the_control_stream_are_not_said_again_every_interval() {
     assert!(bytes[0] > 50_000 && bytes[1..].iter().all(|bytes| *bytes < 150));
     mesh.settle();
     assert_eq!(mesh.heard(1, 0), mesh.led(0, 1));
+}
+
+#[test]
+fn no_more_rows_are_held_than_a_mesh_has_channels() {
+    let mut mesh = Mesh::new(2);
+    let now = mesh.now;
+    let row = |number: usize| ChannelBeat {
+        channel: ChannelUid::from_bytes({
+            let mut bytes = [0; 32];
+            bytes[..8].copy_from_slice(&number.to_le_bytes());
+            bytes
+        }),
+        ..leading(0, channel(0), 5, 1).row.unwrap()
+    };
+    for number in 1..=200_usize {
+        let first = number * limits::MAX_BEAT_ROWS;
+        let beat = NodeBeat {
+            boot: Boot::new(1),
+            number: number as u64,
+            page: 0,
+            pages: 1,
+            mono_ns: 0,
+            echo: None,
+            disk_level: DiskLevel::Green,
+            free_bytes: 0,
+            wal_stall_ms: 0,
+            table_generation: number as u64,
+            table_count: 0,
+            table_hash: 0,
+            rows: (first..first + limits::MAX_BEAT_ROWS).map(row).collect(),
+        };
+        mesh.on(1, |hub, effects| {
+            hub.on_beat(node(0), &beat, BeatWay::Control, now, effects);
+        });
+    }
+    assert_eq!(mesh.hubs[1].held_rows(), crate::catalog::MAX_CHANNELS + 1);
 }
 
 #[test]
