@@ -7,12 +7,19 @@
     reason = "a program for the terminal"
 )]
 
+mod report;
+mod size;
+
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use tetrarch_model::{
-    Bounds, Exhausted, Kill, Mutant, Quorum, Violation, exhaust, needs_parks, walks,
+    exhaust,
+    quorum::{self, Quorum},
+    walks,
 };
+
+use crate::size::Size;
 
 #[derive(Parser)]
 #[command(
@@ -46,51 +53,15 @@ enum Task {
     Mutants,
 }
 
-#[derive(Args)]
-struct Size {
-    /// How many nodes vote
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(2..=3))]
-    voters: u8,
-    /// The highest number of an epoch
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=7))]
-    epochs: u8,
-    /// How many events are published
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=7))]
-    entries: u8,
-    /// How many crashes there are
-    #[arg(long, default_value_t = 0)]
-    crashes: u8,
-    /// How many times a node is parked
-    #[arg(long, default_value_t = 0)]
-    parks: u8,
-}
-
-impl Size {
-    fn bounds(&self) -> Result<Bounds, String> {
-        if self.epochs + self.entries > 8 {
-            return Err("at most 8 epochs and entries together".into());
-        }
-        Ok(Bounds {
-            voters: self.voters,
-            epochs: self.epochs,
-            entries: self.entries,
-            crashes: self.crashes,
-            parks: self.parks,
-        })
-    }
-}
-
 fn main() -> ExitCode {
     let result = match Command::parse().task {
-        Task::Check(size) => size.bounds().and_then(check),
+        Task::Check(size) => check(&size),
         Task::Walk {
             seeds,
             from,
             depth,
             size,
-        } => size
-            .bounds()
-            .and_then(|bounds| walk(bounds, from, seeds, depth)),
+        } => walk(&size, from, seeds, depth),
         Task::Mutants => mutants(),
     };
     match result {
@@ -102,94 +73,19 @@ fn main() -> ExitCode {
     }
 }
 
-fn check(bounds: Bounds) -> Result<(), String> {
+fn check(size: &Size) -> Result<(), String> {
+    let bounds = size.quorum()?;
     let found = exhaust(Quorum::new(bounds), None);
-    let Exhausted {
-        unique,
-        made,
-        depth,
-        elapsed,
-        ..
-    } = found;
-    let seconds = elapsed.as_secs_f64();
-    println!("{unique} states, {made} made, {depth} deep, {seconds:.1} s");
-    for name in &found.missing {
-        let note = if needs_parks(name) && bounds.parks == 0 {
-            " (needs --parks)"
-        } else {
-            ""
-        };
-        println!("never: {name}{note}");
-    }
-    match found.violation {
-        Some(violation) => Err(told(&violation)),
-        None => Ok(()),
-    }
+    report::exhausted(&found, |name| {
+        (quorum::needs_parks(name) && bounds.parks == 0).then_some("--parks")
+    })
 }
 
-fn walk(bounds: Bounds, from: u64, seeds: u64, depth: usize) -> Result<(), String> {
-    let walked = walks(
-        &Quorum::new(bounds),
-        from..from.saturating_add(seeds),
-        depth,
-    );
-    let (count, steps) = (walked.walks, walked.steps);
-    let seconds = walked.elapsed.as_secs_f64();
-    println!("{count} walks, {steps} steps, {seconds:.1} s");
-    match walked.violation {
-        Some((seed, violation)) => Err(format!("seed {seed}: {}", told(&violation))),
-        None => Ok(()),
-    }
-}
-
-fn told(violation: &Violation) -> String {
-    let mut told = format!("not so: {}", violation.property);
-    for step in &violation.steps {
-        told += &format!("\n  {step:?}");
-    }
-    told
+fn walk(size: &Size, from: u64, seeds: u64, depth: usize) -> Result<(), String> {
+    let seeds = from..from.saturating_add(seeds);
+    report::walked(&walks(&Quorum::new(size.quorum()?), seeds, depth))
 }
 
 fn mutants() -> Result<(), String> {
-    println!("| mutant | every state | | random walks | |");
-    println!("|---|---|---|---|---|");
-    let mut survivors = Vec::new();
-    for mutant in Mutant::ALL {
-        let kill = Kill::attempt(mutant);
-        println!("| {mutant} | {} | {} |", by_states(&kill), by_walks(&kill));
-        if !kill.is_certain() {
-            survivors.push(mutant.name());
-        }
-    }
-    if survivors.is_empty() {
-        Ok(())
-    } else {
-        Err(format!("not noticed: {}", survivors.join(", ")))
-    }
-}
-
-fn by_states(kill: &Kill) -> String {
-    let Some(found) = &kill.exhausted else {
-        return "too deep | –".into();
-    };
-    let (unique, seconds) = (found.unique, found.elapsed.as_secs_f64());
-    match &found.violation {
-        Some(violation) => {
-            let (property, steps) = (violation.property, violation.steps.len());
-            format!("{property} | {steps} steps, {unique} states, {seconds:.1} s")
-        }
-        None => format!("**survives** | {unique} states, {seconds:.1} s"),
-    }
-}
-
-fn by_walks(kill: &Kill) -> String {
-    let walked = &kill.walked;
-    let (walks, seconds) = (walked.walks, walked.elapsed.as_secs_f64());
-    match &walked.violation {
-        Some((_, violation)) => {
-            let (property, steps) = (violation.property, violation.steps.len());
-            format!("{property} | walk {walks}, {steps} steps, {seconds:.2} s")
-        }
-        None => format!("**survives** | {walks} walks, {seconds:.1} s"),
-    }
+    report::mutants(quorum::Mutant::ALL.into_iter().map(quorum::Mutant::attempt))
 }
