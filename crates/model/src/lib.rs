@@ -6,10 +6,12 @@
 //! together. [`exhaust`] visits every state within bounds, [`walks`] goes deeper without being
 //! complete, and the mutants of a class show that either would notice a mistake.
 
+pub mod available;
 mod channel;
 mod coverage;
 mod exhaust;
 mod kill;
+mod mixing;
 pub mod quorum;
 mod role;
 mod voter;

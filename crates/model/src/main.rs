@@ -14,12 +14,13 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use tetrarch_model::{
+    available::{self, Available},
     exhaust,
     quorum::{self, Quorum},
     walks,
 };
 
-use crate::size::Size;
+use crate::size::{Class, Size};
 
 #[derive(Parser)]
 #[command(
@@ -50,7 +51,11 @@ enum Task {
         size: Size,
     },
     /// Makes each known mistake, and shows what notices it
-    Mutants,
+    Mutants {
+        /// Those of one class only
+        #[arg(long, value_enum)]
+        class: Option<Class>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -62,7 +67,7 @@ fn main() -> ExitCode {
             depth,
             size,
         } => walk(&size, from, seeds, depth),
-        Task::Mutants => mutants(),
+        Task::Mutants { class } => mutants(class),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -74,18 +79,40 @@ fn main() -> ExitCode {
 }
 
 fn check(size: &Size) -> Result<(), String> {
-    let bounds = size.quorum()?;
-    let found = exhaust(Quorum::new(bounds), None);
-    report::exhausted(&found, |name| {
-        (quorum::needs_parks(name) && bounds.parks == 0).then_some("--parks")
-    })
+    match size.class {
+        Class::Quorum => {
+            let bounds = size.quorum()?;
+            report::exhausted(&exhaust(Quorum::new(bounds), None), |name| {
+                (quorum::needs_parks(name) && bounds.parks == 0).then_some("--parks")
+            })
+        }
+        Class::Available => {
+            let bounds = size.available()?;
+            report::exhausted(&exhaust(Available::new(bounds), None), |name| {
+                bounds.lacks(name)
+            })
+        }
+    }
 }
 
 fn walk(size: &Size, from: u64, seeds: u64, depth: usize) -> Result<(), String> {
     let seeds = from..from.saturating_add(seeds);
-    report::walked(&walks(&Quorum::new(size.quorum()?), seeds, depth))
+    let walked = match size.class {
+        Class::Quorum => walks(&Quorum::new(size.quorum()?), seeds, depth),
+        Class::Available => walks(&Available::new(size.available()?), seeds, depth),
+    };
+    report::walked(&walked)
 }
 
-fn mutants() -> Result<(), String> {
-    report::mutants(quorum::Mutant::ALL.into_iter().map(quorum::Mutant::attempt))
+fn mutants(class: Option<Class>) -> Result<(), String> {
+    let of_class = |wanted| class.is_none_or(|class| class == wanted);
+    let quorum = quorum::Mutant::ALL.into_iter();
+    let available = available::Mutant::ALL.into_iter();
+    let quorum = quorum.filter(|_| of_class(Class::Quorum));
+    let available = available.filter(|_| of_class(Class::Available));
+    report::mutants(
+        quorum
+            .map(quorum::Mutant::attempt)
+            .chain(available.map(available::Mutant::attempt)),
+    )
 }
