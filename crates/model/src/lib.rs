@@ -3,7 +3,7 @@
 //! Nodes exchange messages that may be lost, delayed, doubled and reordered; writes become durable
 //! in a step of their own; nodes crash. The decisions that the promises rest on are functions of
 //! their facts alone, and roles change by the table of [`tetrarch_fsm`]; the models only bring them
-//! together. [`exhaust`] visits every state within bounds, [`walks`] goes deeper without being
+//! together. [`exhaust()`] visits every state within bounds, [`walks`] goes deeper without being
 //! complete, and the mutants of a class show that either would notice a mistake.
 
 pub mod available;
