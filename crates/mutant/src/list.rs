@@ -155,6 +155,24 @@ mutants! {
     ServesBeforeReplayed,
 }
 
+impl Mutant {
+    /// Whether it takes a chain of accidents to do harm, so that it is noticed by one seed of many.
+    #[must_use]
+    pub const fn is_rare(self) -> bool {
+        matches!(
+            self,
+            Self::CountOldEpochs
+                | Self::DurableAcrossCut
+                | Self::ReadBeyondDurable
+                | Self::SnapshotOfUncommitted
+                | Self::StaleComparison
+                | Self::StandingByRole
+                | Self::LaterCutWins
+                | Self::ForgetsCutOnError
+        )
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

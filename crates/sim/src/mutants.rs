@@ -21,6 +21,9 @@ use crate::{
 pub(crate) struct Options {
     /// Make only those mistakes whose names contain one of these.
     names: Vec<String>,
+    /// Leave out those that only many seeds notice.
+    #[arg(long)]
+    quick: bool,
     /// How many seeds to run, at most, for each.
     #[arg(long, default_value_t = 2_000)]
     seeds: u64,
@@ -54,11 +57,10 @@ pub(crate) fn run(options: &Options) -> ExitCode {
         println!("| mistake | noticed by | seed | s |\n|---|---|---|---|");
     }
     let chosen = |mutant: &&Mutant| {
-        let names = &options.names;
-        names.is_empty()
-            || names
-                .iter()
-                .any(|name| mutant.name().contains(name.as_str()))
+        let mut names = options.names.iter();
+        let is_named = names.any(|name| mutant.name().contains(name.as_str()));
+        let is_left_out = options.quick && mutant.is_rare();
+        is_named || (options.names.is_empty() && !is_left_out)
     };
     let mut rows = Vec::new();
     for mutant in Mutant::ALL.iter().filter(chosen) {
