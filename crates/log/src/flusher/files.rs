@@ -11,6 +11,7 @@ use std::sync::Arc;
 use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::{Batch, EpochStart, Link, LogPosition, Seq};
 
+use super::deleted;
 use crate::Damage;
 use crate::channel::state::{ChannelState, SegmentRecord};
 use crate::channel::{Channel, Cut, Work};
@@ -225,27 +226,16 @@ impl ChannelFiles {
         channel: &Channel,
         lsn: Lsn,
     ) -> Result<(), DiskError> {
-        let dir = shared.layout.channel_dir(channel.uid);
-        shared.files.close_below(&dir);
-        if shared.disk.exists(&dir)? {
-            let target = shared.layout.deleted_channel(channel.uid, lsn);
-            if shared.disk.exists(&target)? {
-                // It was moved before the last stop; a start that had to make room for the rest of
-                // the WAL has made a part of it once more.
-                shared.disk.remove_tree(&dir)?;
-            } else {
-                shared.disk.rename(&dir, &target)?;
-            }
-        }
-        // The new name first: until the old one is gone, the next start deletes once more.
-        shared.disk.sync_dir(&shared.layout.deleted_dir())?;
-        shared.disk.sync_dir(&shared.layout.channels_dir())?;
+        shared
+            .files
+            .close_below(&shared.layout.channel_dir(channel.uid));
+        deleted::move_away(shared, channel.uid, lsn)?;
         self.exists = false;
         Ok(())
     }
 
     /// The files of the state come with the directory, so that one sync does for all names.
-    fn create_directory<D: Disk>(
+    pub(crate) fn create_directory<D: Disk>(
         &mut self,
         shared: &Shared<D>,
         channel: &Channel,

@@ -9,6 +9,7 @@
 
 mod ballast;
 mod checkpoint;
+mod deleted;
 mod files;
 mod page_cache;
 mod producers;
@@ -106,23 +107,6 @@ impl<D: Disk> Flusher<D> {
     pub fn wait_for_work(&self, timeout: Duration) -> bool {
         let shared = &self.shared;
         shared.wait(timeout, || shared.poisoned().is_some() || self.has_work())
-    }
-
-    /// Removes the files of deleted channels for good, and says of how many.
-    ///
-    /// # Errors
-    /// If the disk refuses.
-    pub fn purge_deleted(&mut self) -> Result<usize, LogError> {
-        self.shared.check_poison()?;
-        let dir = self.shared.layout.deleted_dir();
-        let names = self.shared.disk.list(&dir)?;
-        for name in &names {
-            self.shared.disk.remove_tree(&dir.join(name))?;
-        }
-        if !names.is_empty() {
-            self.synced(self.shared.disk.sync_dir(&dir))?;
-        }
-        Ok(names.len())
     }
 
     fn has_work(&self) -> bool {

@@ -3,6 +3,7 @@
 //! is missing.
 
 use crate::wal::buffer::GroupLink;
+use crate::wal::group::GroupHeader;
 use crate::wal::scan::Extent;
 
 /// What to do with one stretch of the WAL.
@@ -23,7 +24,8 @@ struct Suspect {
     offset: u64,
     /// The lowest number that the first bad group in it can have.
     group: u64,
-    has_header: bool,
+    /// What its header says was durable before it, if that is intact.
+    synced_upto: Option<u64>,
     unreadable: bool,
 }
 
@@ -34,7 +36,7 @@ impl Suspect {
             offset,
             ..
         } = self;
-        if self.has_header {
+        if self.synced_upto.is_some() {
             Step::Salvage {
                 incarnation,
                 offset,
@@ -65,7 +67,7 @@ pub(crate) fn judge<'a>(files: impl Iterator<Item = (u64, &'a [Extent])>) -> Vec
                     incarnation,
                     offset: *offset,
                     group: header.map_or(last.map_or(0, |last| last.group + 1), |h| h.group),
-                    has_header: header.is_some(),
+                    synced_upto: header.map(|header| header.synced_upto),
                     unreadable: *unreadable,
                 }),
                 Extent::Group {
@@ -73,19 +75,12 @@ pub(crate) fn judge<'a>(files: impl Iterator<Item = (u64, &'a [Extent])>) -> Vec
                     header,
                     link,
                 } => {
-                    let before = steps.len();
-                    steps.extend(
-                        suspects
-                            .drain(..)
-                            .filter(|suspect| {
-                                suspect.unreadable || header.synced_upto >= suspect.group
-                            })
-                            .map(Suspect::rotten),
-                    );
-                    let continues = last.is_none_or(|last| {
-                        header.synced_upto == last.group && header.prev_crc == last.crc
-                    });
-                    if !continues && steps.len() == before {
+                    let rotten: Vec<Suspect> = suspects
+                        .drain(..)
+                        .filter(|suspect| suspect.unreadable || header.synced_upto >= suspect.group)
+                        .collect();
+                    steps.extend(rotten.iter().copied().map(Suspect::rotten));
+                    if !is_accounted_for(header, last, &rotten) {
                         steps.push(Step::Lost {
                             incarnation,
                             offset: *offset,
@@ -106,12 +101,28 @@ pub(crate) fn judge<'a>(files: impl Iterator<Item = (u64, &'a [Extent])>) -> Vec
     steps
 }
 
+/// Whether everything that was durable when this group was written is at hand, or is judged to be
+/// lost already. A rotten group whose header is intact may hide others before and behind it.
+fn is_accounted_for(header: &GroupHeader, last: Option<GroupLink>, rotten: &[Suspect]) -> bool {
+    let mut before = last.map(|last| last.group);
+    for suspect in rotten {
+        let Some(synced_upto) = suspect.synced_upto else {
+            return true;
+        };
+        if before.is_some_and(|before| before != synced_upto) {
+            return false;
+        }
+        before = Some(suspect.group);
+    }
+    let is_same = |last: GroupLink| !rotten.is_empty() || header.prev_crc == last.crc;
+    before.is_none_or(|before| header.synced_upto == before) && last.is_none_or(is_same)
+}
+
 #[cfg(test)]
 mod tests {
     use tetrarch_wire::Boot;
 
     use super::*;
-    use crate::wal::group::GroupHeader;
 
     fn header(group: u64, synced_upto: u64) -> GroupHeader {
         GroupHeader {
@@ -178,6 +189,38 @@ mod tests {
         };
         let file = [good(0, 1, 0), bad(1, Some(header(2, 1))), good(2, 3, 2)];
         assert_eq!(judged(&[&file]), [replay(1, 0), salvage, replay(1, 2)]);
+    }
+
+    #[test]
+    fn a_rotten_group_hides_none_that_is_gone_behind_it() {
+        let salvage = Step::Salvage {
+            incarnation: 1,
+            offset: 1,
+        };
+        let lost = Step::Lost {
+            incarnation: 1,
+            offset: 3,
+        };
+        // Group 2 is rotten, and of group 3 not even the header is left.
+        let file = [good(0, 1, 0), bad(1, Some(header(2, 1))), good(3, 4, 3)];
+        let expected = [replay(1, 0), salvage, lost, replay(1, 3)];
+        assert_eq!(judged(&[&file]), expected);
+        // The same with a second rotten one after it.
+        let file = [
+            good(0, 1, 0),
+            bad(1, Some(header(2, 1))),
+            bad(2, Some(header(4, 3))),
+            good(3, 5, 4),
+        ];
+        let also = Step::Salvage {
+            incarnation: 1,
+            offset: 2,
+        };
+        let expected = [replay(1, 0), salvage, also, lost, replay(1, 3)];
+        assert_eq!(judged(&[&file]), expected);
+        // Group 3 was torn: nobody was told of it.
+        let file = [good(0, 1, 0), bad(1, Some(header(2, 1))), good(3, 4, 2)];
+        assert_eq!(judged(&[&file]), [replay(1, 0), salvage, replay(1, 3)]);
     }
 
     #[test]

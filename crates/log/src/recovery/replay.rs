@@ -1,6 +1,6 @@
 //! Committing once more what no checkpoint holds.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tetrarch_mutant::{Mutant, planted};
@@ -36,6 +36,8 @@ pub(super) struct Replay<'a, D: Disk> {
     opening: BTreeSet<ChannelUid>,
     /// Channels whose halt is not kept yet.
     halted: BTreeSet<ChannelUid>,
+    /// Channels that are not here and were deleted, and by which record.
+    deleted: BTreeMap<ChannelUid, Lsn>,
     wal_file_bytes: u64,
 }
 
@@ -57,6 +59,7 @@ impl<'a, D: Disk> Replay<'a, D> {
             bytes: 0,
             opening: BTreeSet::new(),
             halted: BTreeSet::new(),
+            deleted: BTreeMap::new(),
             wal_file_bytes,
         }
     }
@@ -106,6 +109,9 @@ impl<'a, D: Disk> Replay<'a, D> {
             }
         }
         self.commit()?;
+        for (uid, lsn) in std::mem::take(&mut self.deleted) {
+            self.flusher.remove_deleted(uid, lsn)?;
+        }
         self.keep_halts()?;
         Ok(rotten)
     }
@@ -174,9 +180,10 @@ impl<'a, D: Disk> Replay<'a, D> {
                 self.opening.insert(uid);
                 true
             }
-            // Its files were moved away before; only the record was still here.
+            // Its files were moved away before, or cannot be read; only the record was still here.
             WriteOp::Delete => {
                 self.lost.remove(&uid);
+                self.deleted.insert(uid, lsn);
                 false
             }
             _ => {
@@ -206,7 +213,9 @@ impl<'a, D: Disk> Replay<'a, D> {
                     Refusal::UnknownPosition { at } => {
                         self.halt(&channel, &Damage::TruncationUnknown { at: at.seq });
                     }
-                    // The others refuse what is in force already, or what a halt forbids.
+                    // The segments cannot say whether they hold what a truncation names.
+                    Refusal::Halted(damage) => self.halt(&channel, &damage),
+                    // The others refuse what is in force already.
                     _ => {}
                 }
             }

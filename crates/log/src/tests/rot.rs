@@ -298,6 +298,80 @@ fn a_missing_wal_file_halts_every_channel() {
     }
 }
 
+/// A store whose WAL alone holds a channel that was opened and has voted.
+fn newborn() -> CrashDisk {
+    let disk = CrashDisk::new();
+    format(&disk, Path::new(DIR), &identity()).unwrap();
+    let mut store = opened(&disk).unwrap();
+    let born = request(1, vec![open_op("a"), WriteOp::HardState(vote(1))]);
+    store.writer.commit(&[born]).unwrap();
+    let later = request(2, vec![open_op("b")]);
+    store.writer.commit(&[later]).unwrap();
+    disk
+}
+
+#[test]
+fn a_channel_whose_beginning_is_gone_is_lost_at_every_start_and_never_new() {
+    for missing in [false, true] {
+        let disk = newborn();
+        let (path, _) = wal_file(&disk);
+        if missing {
+            crate::Disk::remove(&disk, &path).unwrap();
+        } else {
+            // The first group, of which nothing is left that says whose it was.
+            for offset in (0..4096).step_by(16) {
+                disk.flip(&path, offset, 0xff);
+            }
+        }
+        for _ in 0..3 {
+            let store = opened(&disk).unwrap();
+            let lost: Vec<ChannelUid> = store.lost.iter().map(|(uid, _)| *uid).collect();
+            assert!(
+                lost.contains(&channel_uid(1)),
+                "missing: {missing}, {lost:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_channel_that_was_deleted_and_cannot_be_read_is_gone_for_good() {
+    let sample = sample();
+    let mut store = opened(&sample.disk).unwrap();
+    let delete = request(1, vec![WriteOp::Delete]);
+    store.writer.commit(&[delete]).unwrap();
+    drop(store);
+    for copy in ["a", "b"] {
+        let file = format!("/store/chan/{}/state.{copy}", channel_uid(1));
+        sample.disk.flip(Path::new(&file), 40, 1);
+    }
+    for _ in 0..2 {
+        let store = opened(&sample.disk).unwrap();
+        assert_eq!(store.lost, []);
+        assert_eq!(store.channels.len(), 1);
+    }
+}
+
+#[test]
+fn a_truncation_that_a_damaged_segment_cannot_follow_halts_the_channel() {
+    let sample = sample();
+    let mut store = opened(&sample.disk).unwrap();
+    store.flusher.flush_all().unwrap();
+    let at = sample.logs[0].all[1].position();
+    let cut = request(1, vec![WriteOp::Truncate(at)]);
+    store.writer.commit(&[cut]).unwrap();
+    drop(store);
+    let segment = format!(
+        "/store/chan/{}/seg-00000000000000000001.log",
+        channel_uid(1)
+    );
+    sample.disk.flip(Path::new(&segment), 200, 1);
+    for _ in 0..2 {
+        let store = opened(&sample.disk).unwrap();
+        assert!(store.channels[0].halted.is_some(), "what was cut came back");
+    }
+}
+
 #[test]
 fn a_missing_or_short_segment_halts_its_channel_only() {
     for short in [false, true] {

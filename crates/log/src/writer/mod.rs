@@ -139,7 +139,8 @@ impl<D: Disk> Writer<D> {
         }
         match self.write() {
             Ok(bytes) => {
-                self.apply(group);
+                let opened = self.apply(group);
+                self.leave_traces(&opened)?;
                 Ok(GroupReport {
                     group: number,
                     bytes,
@@ -322,13 +323,18 @@ impl<D: Disk> Writer<D> {
         }
     }
 
-    /// The group is durable: everybody may see it.
-    fn apply(&mut self, group: &[WriteRequest]) {
+    /// The group is durable: everybody may see it. Gives the channels that it opens.
+    fn apply(&mut self, group: &[WriteRequest]) -> Vec<Arc<Channel>> {
+        let mut opened = Vec::new();
         for accepted in self.plan.take_accepted() {
             let request = &group[accepted.index];
             let last = accepted.first.get() + request.ops.len() as u64 - 1;
             self.last_lsn = Lsn::new(last);
             self.apply_request(&accepted.channel, accepted.first, &request.ops);
+            let opens = |op: &WriteOp| matches!(op, WriteOp::Open { .. });
+            if request.ops.iter().any(opens) {
+                opened.push(accepted.channel);
+            }
         }
         self.plan.keep();
         if self.shared.pending_bytes() >= self.shared.options.flush_trigger_bytes
@@ -336,6 +342,28 @@ impl<D: Disk> Writer<D> {
         {
             self.shared.announce();
         }
+        opened
+    }
+
+    /// Gives new channels their directories before anybody is told that they are open. If the WAL
+    /// rots, a channel whose beginning it held is then known to be lost, and not taken for one that
+    /// never was: it may have voted. A disk without room does not matter here: the flusher makes the
+    /// directories with the first checkpoints.
+    fn leave_traces(&self, opened: &[Arc<Channel>]) -> Result<(), GroupError> {
+        let mut left = false;
+        for channel in opened.iter().filter(|channel| !channel.view().deleted) {
+            match channel.files().create_directory(&self.shared, channel) {
+                Ok(()) => left = true,
+                Err(error) if error.failure == Failure::Fatal => return Err(self.fatal(&error)),
+                Err(_) => {}
+            }
+        }
+        if left {
+            let dir = self.shared.layout.channels_dir();
+            let synced = self.shared.disk.sync_dir(&dir);
+            synced.map_err(|error| self.fatal(&error))?;
+        }
+        Ok(())
     }
 
     fn apply_request(&self, channel: &Arc<Channel>, first: Lsn, ops: &[WriteOp]) {
