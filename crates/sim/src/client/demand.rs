@@ -171,5 +171,8 @@ impl World {
             let upto = Seq::new(self.dice.below(commit.map_or(0, Seq::get) + 1));
             self.step(node, channel, Input::Propose(Proposal::Trim { upto }));
         }
+        if self.dice.permille(self.swarm.trims) {
+            self.save_producers(node, channel);
+        }
     }
 }
