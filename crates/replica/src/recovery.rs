@@ -181,7 +181,7 @@ mod tests {
             ..Recovered::empty(&genesis)
         };
         let (me, channel) = (bench.replica.me, bench.replica.channel);
-        let settings = bench.replica.settings.clone();
+        let settings = bench.replica.settings;
         let now = Now {
             mono: crate::Moment::default(),
             wall_ms: 0,
