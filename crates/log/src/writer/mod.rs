@@ -157,11 +157,14 @@ impl<D: Disk> Writer<D> {
         self.plan.adopt(channel);
     }
 
-    /// Memory must stay bounded even if the flusher cannot keep up.
+    /// Memory must stay bounded even if the flusher cannot keep up. Below what triggers the flusher
+    /// there is nothing to wait for: even a group larger than the bound is taken then.
     fn check_backlog(&self, group: &[WriteRequest]) -> Result<(), GroupError> {
+        let options = &self.shared.options;
         let pending = self.shared.pending_bytes();
         let added: usize = group.iter().map(WriteRequest::encoded_len).sum();
-        if pending > 0 && pending + added as u64 > self.shared.options.pending_max_bytes {
+        let is_over = pending + added as u64 > options.pending_max_bytes;
+        if pending >= options.flush_trigger_bytes.max(1) && is_over {
             self.shared.announce();
             return Err(GroupError::WalFull);
         }
