@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
+use super::fate::PowerCut;
+
 /// What a name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Entry {
@@ -59,6 +61,11 @@ impl Names {
         })
     }
 
+    pub(super) fn all(&self) -> impl Iterator<Item = (&Path, Entry)> {
+        let seen = self.seen.iter();
+        seen.map(|(path, entry)| (path.as_path(), *entry))
+    }
+
     pub(super) fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
         if self.get(dir) != Some(Entry::Directory) {
             return Err(Errno::NOENT.into());
@@ -105,12 +112,21 @@ impl Names {
         }
     }
 
-    pub(super) fn remove_tree(&mut self, path: &Path) -> io::Result<()> {
+    /// A name and everything below it, what is above first.
+    pub(super) fn below(&self, path: &Path) -> io::Result<Vec<PathBuf>> {
         if self.get(path).is_none() {
             return Err(Errno::NOENT.into());
         }
+        let below = self.seen.range(path.to_owned()..);
+        Ok(below
+            .take_while(|(below, _)| below.starts_with(path))
+            .map(|(below, _)| below.clone())
+            .collect())
+    }
+
+    /// Removes a file, or a directory that is empty.
+    pub(super) fn remove_any(&mut self, path: &Path) {
         self.change(Change::Remove(path.to_owned()));
-        Ok(())
     }
 
     /// A change that waits for several directories is durable when the last of them is synced.
@@ -124,13 +140,19 @@ impl Names {
                 waiting.push(unsynced);
             }
         }
+        // What was changed in a directory that is gone makes no difference any more.
+        waiting.retain(|unsynced| {
+            let place = unsynced.change.place();
+            self.seen.contains_key(place) || self.durable.contains_key(place)
+        });
         self.unsynced = waiting;
     }
 
-    /// Each change that is not durable has happened or has not.
-    pub(super) fn crash(&mut self, choose: &mut dyn FnMut(usize) -> usize) {
+    /// Each change that is not durable has happened or has not. Nobody is asked about one that
+    /// makes no difference after what was decided about those before it.
+    pub(super) fn crash(&mut self, cut: &mut dyn PowerCut) {
         for unsynced in std::mem::take(&mut self.unsynced) {
-            if choose(2) == 1 {
+            if unsynced.change.matters(&self.durable) && cut.keeps_name() {
                 unsynced.change.apply(&mut self.durable);
             }
         }
@@ -160,6 +182,22 @@ impl Change {
                 both.dedup();
                 both
             }
+        }
+    }
+
+    /// The directory in which it is seen.
+    fn place(&self) -> &Path {
+        match self {
+            Self::Create(path, _) | Self::Remove(path) | Self::Rename(_, path, _) => parent(path),
+        }
+    }
+
+    /// Whether it changes this tree.
+    fn matters(&self, tree: &Tree) -> bool {
+        match self {
+            Self::Create(..) => tree.contains_key(self.place()),
+            Self::Remove(path) => tree.contains_key(path),
+            Self::Rename(..) => true,
         }
     }
 
