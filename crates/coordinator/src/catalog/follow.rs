@@ -31,7 +31,22 @@ pub(crate) struct Follower {
     pub(crate) registry: Arc<Registry>,
     pub(crate) telemetry: Arc<Telemetry>,
     /// Channels that the store once held and of which it can read nothing.
-    pub(crate) lost: BTreeSet<ChannelUid>,
+    pub(crate) lost: LostChannels,
+}
+
+/// Channels that a store once held, or may have held, and of which it can read nothing.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LostChannels {
+    pub(crate) known: BTreeSet<ChannelUid>,
+    /// There may be others.
+    pub(crate) may_be_more: bool,
+}
+
+impl LostChannels {
+    /// Whether a channel that the store does not hold may be one of them.
+    pub(crate) fn may_include(&self, uid: ChannelUid) -> bool {
+        self.may_be_more || self.known.contains(&uid)
+    }
 }
 
 impl Follower {
@@ -132,7 +147,7 @@ impl Follower {
     }
 
     async fn take_up(&self, entry: &ChannelEntry) {
-        let is_lost = self.lost.contains(&entry.uid);
+        let is_lost = self.lost.may_include(entry.uid);
         let opening = if is_lost {
             opening_of_lost(entry, &self.telemetry)
         } else {
@@ -193,4 +208,21 @@ pub(crate) fn opening_of_lost(entry: &ChannelEntry, telemetry: &Telemetry) -> Ch
     let mut opening = opening_of_new(entry, VoterId::NONE, telemetry);
     opening.recovered.damaged = true;
     opening
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_a_loss_of_unknown_channels_no_channel_that_is_not_held_is_new() {
+        let [one, other] = [1, 2].map(|byte| ChannelUid::from_bytes([byte; 32]));
+        let mut lost = LostChannels {
+            known: BTreeSet::from([one]),
+            may_be_more: false,
+        };
+        assert!(lost.may_include(one) && !lost.may_include(other));
+        lost.may_be_more = true;
+        assert!(lost.may_include(one) && lost.may_include(other));
+    }
 }

@@ -5,6 +5,6 @@ mod follow;
 mod propose;
 mod view;
 
-pub(crate) use follow::{Follower, opening_of_lost, opening_of_new};
+pub(crate) use follow::{Follower, LostChannels, opening_of_lost, opening_of_new};
 pub(crate) use propose::{ProposalError, propose};
 pub(crate) use view::CatalogView;

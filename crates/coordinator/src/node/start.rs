@@ -1,18 +1,18 @@
 //! Starting a node, step by step: store, recovery, threads, workers, mesh, tasks.
 
-use std::{collections::BTreeSet, sync::Arc, time::SystemTime};
+use std::{sync::Arc, time::SystemTime};
 
 use tetrarch_client::tls::{Identity, PrincipalKind};
 use tetrarch_log::{OpenedStore, RealDisk, StoreIdentity};
 use tetrarch_replica::catalog::Genesis;
-use tetrarch_wire::{Boot, ChannelUid, NodeId, Voter};
+use tetrarch_wire::{Boot, NodeId, Voter};
 use tokio::sync::{Semaphore, broadcast, watch};
 
 use super::{Node, NodeFacts, TRANSITIONS_KEPT, Threads, inbound::NodeInbound, recovery};
 use crate::{
     NodeConfig, NodeError,
     beats::BeatHandle,
-    catalog::{CatalogView, Follower, opening_of_lost, opening_of_new},
+    catalog::{CatalogView, Follower, LostChannels, opening_of_lost, opening_of_new},
     channel::{ChannelOpening, Inbox, Worker, WorkerContext, Workers, inbox},
     clock,
     disk_watch::DiskWatch,
@@ -54,7 +54,7 @@ struct Parts {
     flusher: crate::store::Flusher,
     reader: crate::store::Reader,
     openings: Vec<ChannelOpening>,
-    lost: BTreeSet<ChannelUid>,
+    lost: LostChannels,
 }
 
 fn node_id(identity: &Identity) -> Result<NodeId, NodeError> {
@@ -107,12 +107,23 @@ fn recover(store: OpenedStore<RealDisk>, telemetry: &Telemetry) -> Result<Parts,
         reader,
         channels,
         lost,
+        unknown_loss,
     } = store;
     let genesis = Genesis::decode(&identity.genesis).map_err(NodeError::Genesis)?;
     for (channel, damage) in &lost {
         tracing::error!(%channel, ?damage, "nothing of a channel can be read: it is left alone");
     }
-    let lost: BTreeSet<ChannelUid> = lost.into_iter().map(|(channel, _)| channel).collect();
+    if let Some(damage) = &unknown_loss {
+        tracing::error!(
+            ?damage,
+            "durable writes are lost, and nobody can tell of which channels: every channel that this \
+             store does not hold is left alone; add this node as a new one"
+        );
+    }
+    let lost = LostChannels {
+        known: lost.into_iter().map(|(channel, _)| channel).collect(),
+        may_be_more: unknown_loss.is_some(),
+    };
     let voter = Voter {
         node: identity.node,
         store: identity.store,
@@ -132,7 +143,7 @@ fn recover(store: OpenedStore<RealDisk>, telemetry: &Telemetry) -> Result<Parts,
             .iter()
             .any(|opening| opening.handle.uid == meta.uid)
     {
-        openings.push(if lost.contains(&meta.uid) {
+        openings.push(if lost.may_include(meta.uid) {
             opening_of_lost(&meta, telemetry)
         } else {
             opening_of_new(&meta, voter, telemetry)
@@ -157,7 +168,7 @@ struct Starting {
     genesis: Genesis,
     boot: Boot,
     openings: Vec<ChannelOpening>,
-    lost: BTreeSet<ChannelUid>,
+    lost: LostChannels,
     inboxes: Vec<Inbox>,
     sessions: Arc<SessionContext>,
     workers: Workers,

@@ -54,11 +54,15 @@ pub(crate) fn recover<D: Disk>(
     if let Some(incarnation) = missing {
         replay.halt_all(&Damage::WalMissing { incarnation });
     }
-    let rotten = replay.run(&inventory, &steps, seed)?;
+    let replayed = replay.run(&inventory, &steps, seed)?;
+    if let Some(damage) = replayed.unknown {
+        let known = &mut flusher.meta_mut().meta.unknown_loss;
+        known.get_or_insert(damage);
+    }
     flusher.meta_mut().meta.served_boot = meta.boot;
     flusher.meta_mut().meta.wal_floor = first_new;
     flusher.save_meta()?;
-    inventory.retire(flusher, first_new, &rotten)?;
+    inventory.retire(flusher, first_new, &replayed.rotten)?;
     Ok((writer, lost))
 }
 

@@ -35,7 +35,17 @@ pub(super) struct Replay<'a, D: Disk> {
     opening: BTreeSet<ChannelUid>,
     /// Channels whose halt is not kept yet.
     halted: BTreeSet<ChannelUid>,
+    /// Groups are lost of which nobody can tell whose they were.
+    unknown: Option<Damage>,
     wal_file_bytes: u64,
+}
+
+/// What a replay has found.
+pub(super) struct Replayed {
+    /// Files that are rotten.
+    pub(super) rotten: Vec<u64>,
+    /// Groups are lost of which nobody can tell whose they were.
+    pub(super) unknown: Option<Damage>,
 }
 
 impl<'a, D: Disk> Replay<'a, D> {
@@ -56,17 +66,18 @@ impl<'a, D: Disk> Replay<'a, D> {
             bytes: 0,
             opening: BTreeSet::new(),
             halted: BTreeSet::new(),
+            unknown: None,
             wal_file_bytes,
         }
     }
 
-    /// Takes the steps, and says which files are rotten.
+    /// Takes the steps.
     pub(super) fn run(
         mut self,
         inventory: &Inventory<D::File>,
         steps: &[Step],
         seed: WalSeed,
-    ) -> Result<Vec<u64>, LogError> {
+    ) -> Result<Replayed, LogError> {
         let mut rotten = Vec::new();
         for step in steps {
             let (Step::Replay {
@@ -106,11 +117,15 @@ impl<'a, D: Disk> Replay<'a, D> {
         }
         self.commit()?;
         self.keep_halts()?;
-        Ok(rotten)
+        self.keep_lost()?;
+        let unknown = self.unknown;
+        Ok(Replayed { rotten, unknown })
     }
 
-    /// Nobody can tell which channels lost something: all that are there may have.
+    /// Nobody can tell which channels lost something: all that are there may have, and others may
+    /// have been there.
     pub(super) fn halt_all(&mut self, damage: &Damage) {
+        self.unknown.get_or_insert_with(|| damage.clone());
         for channel in self.shared.channels() {
             self.halt(&channel, damage);
         }
@@ -271,5 +286,18 @@ impl<'a, D: Disk> Replay<'a, D> {
             }
         }
         self.flusher.retire()
+    }
+
+    /// The same for channels that are lost altogether: a directory without a state says so.
+    fn keep_lost(&self) -> Result<(), LogError> {
+        let (disk, layout) = (&self.shared.disk, &self.shared.layout);
+        if self.lost.is_empty() {
+            return Ok(());
+        }
+        for uid in self.lost.keys() {
+            disk.create_dir(&layout.channel_dir(*uid))?;
+        }
+        let synced = disk.sync_dir(&layout.channels_dir());
+        synced.map_err(|error| self.shared.poison_if_fatal(error))
     }
 }

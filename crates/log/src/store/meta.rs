@@ -7,8 +7,8 @@ use tetrarch_wire::{Boot, ClusterId, NodeId, StoreId};
 
 use super::layout::Layout;
 use super::slot::{self, Copy};
-use crate::LogError;
 use crate::disk::{Disk, DiskError};
+use crate::{Damage, LogError};
 
 const TAG: &[u8] = b"tetrarch/store/1";
 
@@ -40,6 +40,20 @@ pub(crate) struct Meta {
     pub(crate) wal_floor: u64,
     /// The newest WAL file.
     pub(crate) wal_last: u64,
+    /// Groups were lost of which nobody can tell whose they were: of a channel that was born in them
+    /// nothing is left, not even its name.
+    pub(crate) unknown_loss: Option<Damage>,
+}
+
+impl Meta {
+    /// `None` if the bytes are not a store's state.
+    fn decode(value: &[u8]) -> Option<Self> {
+        // Of a store that has lost nothing, the last field may not have been written yet.
+        let none = [value, &[0]].concat();
+        postcard::from_bytes(value)
+            .or_else(|_| postcard::from_bytes(&none))
+            .ok()
+    }
 }
 
 /// Keeps [`Meta`].
@@ -60,6 +74,7 @@ impl MetaSlot {
                 served_boot: Boot::new(0),
                 wal_floor: 1,
                 wal_last: 0,
+                unknown_loss: None,
             },
         }
     }
@@ -68,7 +83,7 @@ impl MetaSlot {
     pub(crate) fn load<D: Disk>(disk: &D, layout: &Layout) -> Result<Self, LogError> {
         let copies = slot::read(disk, &layout.meta(), TAG)?;
         let newest = slot::newest(&copies).and_then(|(generation, value)| {
-            let meta = postcard::from_bytes(&value).ok()?;
+            let meta = Meta::decode(&value)?;
             Some(Self { generation, meta })
         });
         match newest {
@@ -101,4 +116,19 @@ fn without_identity<D: Disk>(disk: &D, layout: &Layout) -> Result<LogError, Disk
         }
     }
     Ok(LogError::NotFormatted { dir })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::identity;
+
+    #[test]
+    fn a_state_that_was_kept_before_losses_were_is_read_as_one_without_a_loss() {
+        let meta = MetaSlot::first(identity()).meta;
+        let bytes = postcard::to_allocvec(&meta).unwrap();
+        assert_eq!(Meta::decode(&bytes).as_ref(), Some(&meta));
+        assert_eq!(Meta::decode(&bytes[..bytes.len() - 1]), Some(meta));
+        assert_eq!(Meta::decode(&bytes[..bytes.len() - 2]), None);
+    }
 }

@@ -34,6 +34,10 @@ pub struct OpenedStore<D: Disk> {
     pub channels: Vec<RecoveredChannel>,
     /// Channels of which not even the state can be read. They are not open.
     pub lost: Vec<(ChannelUid, Damage)>,
+    /// This start or an earlier one has found that durable groups are gone, and nobody can tell
+    /// whose they were. A channel that is in neither list may have been born in them, and promised
+    /// a vote: it must not be taken for one that was never here.
+    pub unknown_loss: Option<Damage>,
 }
 
 /// A channel as it was found.
@@ -87,6 +91,7 @@ pub fn open<D: Disk>(
     let shared = Arc::new(Shared::new(disk, layout, identity.store, options, held));
     let mut flusher = Flusher::new(Arc::clone(&shared), meta, wal_file_bytes);
     let (writer, lost) = recovery::recover(&shared, &mut flusher, wal_file_bytes)?;
+    let unknown_loss = flusher.meta_mut().meta.unknown_loss.clone();
     let mut channels = Vec::new();
     for channel in shared.channels() {
         channels.push(describe(&shared, &channel)?);
@@ -99,6 +104,7 @@ pub fn open<D: Disk>(
         reader: Reader::new(shared),
         channels,
         lost: lost.into_iter().collect(),
+        unknown_loss,
     })
 }
 

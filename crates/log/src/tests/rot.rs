@@ -261,6 +261,62 @@ fn rot_that_hides_whose_records_it_held_halts_every_channel() {
     );
 }
 
+/// A store in which a third channel is born, in a group of its own, with a vote; and where that group
+/// begins.
+fn with_a_birth(goes_on: bool) -> (Sample, std::path::PathBuf, u64) {
+    let sample = sample();
+    let mut log = Log::numbered(3);
+    let mut store = opened(&sample.disk).unwrap();
+    let birth = vec![open_op("c"), WriteOp::HardState(vote(2))];
+    store.writer.commit(&[request(3, birth)]).unwrap();
+    let later = request(1, vec![WriteOp::HardState(vote(9))]);
+    store.writer.commit(&[later]).unwrap();
+    if goes_on {
+        let more = request(3, vec![WriteOp::Append(log.batches(1, 50))]);
+        store.writer.commit(&[more]).unwrap();
+    }
+    drop(store);
+    // The record that opens it comes first, and names it after 16 bytes.
+    let place = |bytes: &[u8]| bytes.windows(32).position(|window| window == [3; 32]);
+    let files = sample.disk.files().into_iter();
+    let (path, at) = files
+        .filter(|(path, _)| path.starts_with("/store/wal"))
+        .find_map(|(path, bytes)| Some((path, place(&bytes)?)))
+        .unwrap();
+    let group = at as u64 - 64 - 16;
+    (sample, path, group)
+}
+
+#[test]
+fn a_channel_that_was_born_in_a_group_of_unknown_content_is_not_taken_for_a_new_one() {
+    let (sample, path, group) = with_a_birth(false);
+    assert_eq!(opened(&sample.disk.killed()).unwrap().channels.len(), 3);
+    sample.disk.flip(&path, group + 20, 1);
+    for _ in 0..2 {
+        let store = opened(&sample.disk).unwrap();
+        assert_eq!((store.channels.len(), store.lost.len()), (2, 0));
+        assert!(matches!(store.unknown_loss, Some(Damage::WalRot { .. })));
+    }
+    let report = crate::verify(&sample.disk, Path::new(DIR)).unwrap();
+    let says_so = |found: &crate::Finding| found.channel.is_none() && found.kind.is_loss();
+    assert!(report.findings.iter().any(says_so), "{report:?}");
+    assert_eq!(opened(&self::sample().disk).unwrap().unknown_loss, None);
+}
+
+#[test]
+fn a_channel_whose_beginning_is_lost_stays_lost() {
+    // Into the group's header; into the record that opens the channel.
+    for place in [20, 64 + 20] {
+        let (sample, path, group) = with_a_birth(true);
+        sample.disk.flip(&path, group + place, 1);
+        for start in 0..3 {
+            let store = opened(&sample.disk).unwrap();
+            let lost: Vec<ChannelUid> = store.lost.iter().map(|(uid, _)| *uid).collect();
+            assert_eq!(lost, [channel_uid(3)], "start {start}");
+        }
+    }
+}
+
 #[test]
 fn a_changed_record_whose_header_is_intact_is_not_believed() {
     let sample = sample();

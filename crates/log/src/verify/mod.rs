@@ -138,6 +138,10 @@ pub fn verify<D: Disk>(disk: &D, dir: &Path) -> Result<VerifyReport, LogError> {
     };
     let copies = MetaSlot::copies(disk, &layout)?;
     report.check_copies(&layout.meta(), &copies, None);
+    if let Some(damage) = &meta.unknown_loss {
+        let lost = FindingKind::Halted(damage.clone());
+        report.find(&layout.meta()[0], None, lost);
+    }
     let opened = wal::verify(disk, &layout, &meta, &mut report)?;
     for name in disk.list(&layout.channels_dir())? {
         if let Some(uid) = name.to_str().and_then(ChannelUid::parse) {
