@@ -20,8 +20,8 @@ impl Digests {
     pub(super) fn of(&mut self, names: &Names, inodes: &Inodes, capacity: u64) -> u64 {
         let mut hasher = DefaultHasher::new();
         capacity.hash(&mut hasher);
-        for (path, entry) in names.all() {
-            path.hash(&mut hasher);
+        for (name, entry) in names.all() {
+            name.hash(&mut hasher);
             if let Entry::File(inode) = entry {
                 self.file(inodes, inode, &mut hasher);
             }

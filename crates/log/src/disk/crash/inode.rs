@@ -12,7 +12,8 @@ type Versions = Vec<Option<Block>>;
 /// All files of a disk, by number.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Inodes {
-    inodes: BTreeMap<u64, Inode>,
+    /// Copying them costs little until a copy is changed.
+    inodes: BTreeMap<u64, Arc<Inode>>,
     next: u64,
 }
 
@@ -33,7 +34,7 @@ struct Inode {
 impl Inodes {
     pub(super) fn allocate(&mut self) -> u64 {
         self.next += 1;
-        self.inodes.insert(self.next, Inode::default());
+        self.inodes.insert(self.next, Arc::default());
         self.next
     }
 
@@ -54,19 +55,19 @@ impl Inodes {
 
     /// Writes bytes of one block.
     pub(super) fn write(&mut self, inode: u64, bytes: &[u8], offset: u64) {
-        if let Some(inode) = self.inodes.get_mut(&inode) {
+        if let Some(inode) = self.changed(inode) {
             inode.write(bytes, offset);
         }
     }
 
     pub(super) fn truncate(&mut self, inode: u64, len: u64) {
-        if let Some(inode) = self.inodes.get_mut(&inode) {
+        if let Some(inode) = self.changed(inode) {
             inode.truncate(len);
         }
     }
 
     pub(super) fn sync(&mut self, inode: u64, worked: bool) {
-        let Some(inode) = self.inodes.get_mut(&inode) else {
+        let Some(inode) = self.changed(inode) else {
             return;
         };
         let before = std::mem::take(&mut inode.before);
@@ -81,7 +82,7 @@ impl Inodes {
     }
 
     pub(super) fn flip(&mut self, inode: u64, offset: u64, mask: u8) {
-        let Some(inode) = self.inodes.get_mut(&inode) else {
+        let Some(inode) = self.changed(inode) else {
             return;
         };
         if offset < inode.len {
@@ -101,9 +102,13 @@ impl Inodes {
     /// Files without a name are gone; of the others the power cut decides.
     pub(super) fn crash(&mut self, named: &BTreeSet<u64>, cut: &mut dyn PowerCut) {
         self.inodes.retain(|inode, _| named.contains(inode));
-        for inode in self.inodes.values_mut() {
-            inode.crash(cut);
+        for inode in self.inodes.values_mut().filter(|inode| inode.is_unsure()) {
+            Arc::make_mut(inode).crash(cut);
         }
+    }
+
+    fn changed(&mut self, inode: u64) -> Option<&mut Inode> {
+        self.inodes.get_mut(&inode).map(Arc::make_mut)
     }
 }
 
@@ -162,6 +167,11 @@ impl Inode {
         if versions.last() != Some(&before) {
             versions.push(before);
         }
+    }
+
+    /// Whether a power cut may change it.
+    fn is_unsure(&self) -> bool {
+        self.len != self.durable_len || !self.before.is_empty() || !self.stuck.is_empty()
     }
 
     fn crash(&mut self, cut: &mut dyn PowerCut) {

@@ -12,6 +12,7 @@ mod names;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod tree;
 
 use std::collections::BTreeSet;
 use std::io;
@@ -102,6 +103,12 @@ impl CrashDisk {
         self.world().faults.cut_power_at(step);
     }
 
+    /// Whether the power was cut.
+    #[must_use]
+    pub fn is_off(&self) -> bool {
+        self.world().faults.check_power().is_err()
+    }
+
     /// The next sync of a file whose path contains `name` fails, and what it should have made
     /// durable never becomes durable, as it is on Linux.
     pub fn fail_next_sync(&self, name: &str) {
@@ -156,7 +163,7 @@ impl CrashDisk {
         world
             .names
             .files()
-            .map(|(path, inode)| (path.to_owned(), world.inodes.bytes(inode)))
+            .map(|(name, inode)| (name.path(), world.inodes.bytes(inode)))
             .collect()
     }
 
