@@ -16,6 +16,8 @@
 mod channel;
 mod damage;
 pub mod disk;
+#[cfg(any(test, feature = "simulation"))]
+pub mod enumeration;
 mod error;
 mod files;
 mod flusher;

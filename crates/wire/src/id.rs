@@ -51,7 +51,11 @@ macro_rules! opaque_id {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+                // Directories are named by this, so it is asked for often.
+                self.0.chunks(8).try_for_each(|bytes| {
+                    let number = bytes.iter().fold(0, |all, byte| all << 8 | u64::from(*byte));
+                    write!(f, "{number:0digits$x}", digits = 2 * bytes.len())
+                })
             }
         }
 

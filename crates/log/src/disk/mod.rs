@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 #[cfg(any(test, feature = "simulation"))]
-pub use crash::{CrashDisk, CrashFile, CrashLock, Fate};
+pub use crash::{Change, CrashDisk, CrashFile, CrashLock, Digests, Fate, PowerCut, Step, Tear};
 pub use failure::{DiskError, DiskOperation, Failure};
 pub use real::{RealDisk, RealFile, RealLock};
 

@@ -234,13 +234,15 @@ impl ChannelFiles {
         Ok(())
     }
 
-    /// The files of the state come with the directory, so that one sync does for all names.
+    /// The files of the state come with the directory, so that one sync does for all names. Says
+    /// whether it was made now.
     pub(crate) fn create_directory<D: Disk>(
         &mut self,
         shared: &Shared<D>,
         channel: &Channel,
-    ) -> Result<(), DiskError> {
-        if !self.exists {
+    ) -> Result<bool, DiskError> {
+        let is_new = !self.exists;
+        if is_new {
             let dir = shared.layout.channel_dir(channel.uid);
             shared.disk.create_dir(&dir)?;
             for path in shared.layout.state(channel.uid) {
@@ -252,7 +254,7 @@ impl ChannelFiles {
             self.new_directory = true;
             self.new_names = true;
         }
-        Ok(())
+        Ok(is_new)
     }
 
     fn save<D: Disk>(

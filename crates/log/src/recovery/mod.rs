@@ -64,6 +64,10 @@ pub(crate) fn recover<D: Disk>(
     flusher.meta_mut().meta.served_boot = meta.boot;
     flusher.meta_mut().meta.wal_floor = first_new;
     flusher.save_meta()?;
+    // What a killed process left in the page cache only is durable from here on. A trace of it that
+    // came earlier would outlive it.
+    let traces = writer.leave_traces(&shared.channels());
+    traces.map_err(|error| shared.poison_if_fatal(error))?;
     inventory.retire(flusher, first_new, &rotten)?;
     Ok((writer, lost))
 }

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 use rustix::io::Errno;
 use tetrarch_wire::{Epoch, HardState, Seq, VoterId};
 
-use super::crash::tiny;
 use super::{Log, channel_uid, identity, open_op, read_all, request, small};
+use crate::enumeration::sizes::tiny;
 use crate::{
     CrashDisk, GroupError, LogError, OpenedStore, StoreOptions, WriteOp, WriteRequest, format,
     open, verify,

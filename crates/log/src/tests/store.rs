@@ -387,3 +387,25 @@ fn a_directory_that_is_not_ours_is_refused_with_a_reason() {
         Err(LogError::NotEmpty { found, .. }) if found == "notes.txt"
     ));
 }
+
+#[test]
+fn a_large_group_is_taken_while_so_little_waits_that_the_flusher_leaves_it_there() {
+    let dir = formatted();
+    let options = StoreOptions {
+        pending_max_bytes: 64 * 1024,
+        flush_trigger_bytes: 48 * 1024,
+        ..small()
+    };
+    let mut store = open(Arc::new(RealDisk), dir.path(), options).unwrap();
+    let mut log = Log::new();
+    let birth = vec![open_op("a"), WriteOp::Append(log.batches(1, 10_000))];
+    store.writer.commit(&[request(1, birth)]).unwrap();
+    let large = |log: &mut Log| [request(1, vec![WriteOp::Append(log.batches(1, 60_000))])];
+    store.writer.commit(&large(&mut log)).unwrap();
+    let next = large(&mut log);
+    let full = store.writer.commit(&next).unwrap_err();
+    assert!(matches!(full, GroupError::WalFull), "{full}");
+    store.flusher.flush(u64::MAX).unwrap();
+    store.writer.commit(&next).unwrap();
+    assert_eq!(read_all(&store.reader, channel_uid(1)), log.all);
+}

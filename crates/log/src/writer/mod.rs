@@ -140,7 +140,14 @@ impl<D: Disk> Writer<D> {
         match self.write() {
             Ok(bytes) => {
                 let opened = self.apply(group);
-                self.leave_traces(&opened)?;
+                match numbering {
+                    Numbering::Fresh => {
+                        let left = self.leave_traces(&opened);
+                        left.map_err(|error| self.fatal(&error))?;
+                    }
+                    // A start is not done, and nobody is told, before its boot counts.
+                    Numbering::Kept(_) => {}
+                }
                 Ok(GroupReport {
                     group: number,
                     bytes,
@@ -349,19 +356,18 @@ impl<D: Disk> Writer<D> {
     /// rots, a channel whose beginning it held is then known to be lost, and not taken for one that
     /// never was: it may have voted. A disk without room does not matter here: the flusher makes the
     /// directories with the first checkpoints.
-    fn leave_traces(&self, opened: &[Arc<Channel>]) -> Result<(), GroupError> {
+    pub(crate) fn leave_traces(&self, opened: &[Arc<Channel>]) -> Result<(), DiskError> {
         let mut left = false;
         for channel in opened.iter().filter(|channel| !channel.view().deleted) {
             match channel.files().create_directory(&self.shared, channel) {
-                Ok(()) => left = true,
-                Err(error) if error.failure == Failure::Fatal => return Err(self.fatal(&error)),
+                Ok(is_new) => left |= is_new,
+                Err(error) if error.failure == Failure::Fatal => return Err(error),
                 Err(_) => {}
             }
         }
         if left {
             let dir = self.shared.layout.channels_dir();
-            let synced = self.shared.disk.sync_dir(&dir);
-            synced.map_err(|error| self.fatal(&error))?;
+            self.shared.disk.sync_dir(&dir)?;
         }
         Ok(())
     }

@@ -1,35 +1,19 @@
 //! The bytes of the files: as a running system sees them, and as they are on the disk.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::fate::{Fate, PowerCut};
 use crate::disk::BLOCK;
 
-/// What a sector is: the unit within which a torn block is not torn.
-const SECTOR: usize = 512;
-
-type Block = Arc<[u8; BLOCK]>;
+pub(super) type Block = Arc<[u8; BLOCK]>;
 type Versions = Vec<Option<Block>>;
-
-/// What a power cut did to one block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// It is as it was at some time before.
-    Lost,
-    /// It is as it was written.
-    Kept,
-    /// Its first sectors are as written, the others as before.
-    Torn,
-}
-
-impl Fate {
-    const ALL: [Self; 3] = [Self::Lost, Self::Kept, Self::Torn];
-}
 
 /// All files of a disk, by number.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Inodes {
-    inodes: BTreeMap<u64, Inode>,
+    /// Copying them costs little until a copy is changed.
+    inodes: BTreeMap<u64, Arc<Inode>>,
     next: u64,
 }
 
@@ -50,7 +34,7 @@ struct Inode {
 impl Inodes {
     pub(super) fn allocate(&mut self) -> u64 {
         self.next += 1;
-        self.inodes.insert(self.next, Inode::default());
+        self.inodes.insert(self.next, Arc::default());
         self.next
     }
 
@@ -71,19 +55,19 @@ impl Inodes {
 
     /// Writes bytes of one block.
     pub(super) fn write(&mut self, inode: u64, bytes: &[u8], offset: u64) {
-        if let Some(inode) = self.inodes.get_mut(&inode) {
+        if let Some(inode) = self.changed(inode) {
             inode.write(bytes, offset);
         }
     }
 
     pub(super) fn truncate(&mut self, inode: u64, len: u64) {
-        if let Some(inode) = self.inodes.get_mut(&inode) {
+        if let Some(inode) = self.changed(inode) {
             inode.truncate(len);
         }
     }
 
     pub(super) fn sync(&mut self, inode: u64, worked: bool) {
-        let Some(inode) = self.inodes.get_mut(&inode) else {
+        let Some(inode) = self.changed(inode) else {
             return;
         };
         let before = std::mem::take(&mut inode.before);
@@ -98,7 +82,7 @@ impl Inodes {
     }
 
     pub(super) fn flip(&mut self, inode: u64, offset: u64, mask: u8) {
-        let Some(inode) = self.inodes.get_mut(&inode) else {
+        let Some(inode) = self.changed(inode) else {
             return;
         };
         if offset < inode.len {
@@ -109,10 +93,22 @@ impl Inodes {
         }
     }
 
-    pub(super) fn crash(&mut self, choose: &mut dyn FnMut(usize) -> usize) {
-        for inode in self.inodes.values_mut() {
-            inode.crash(choose);
+    /// Blocks of a file that are not all zeros.
+    pub(super) fn blocks(&self, inode: u64) -> impl Iterator<Item = (u64, &Block)> {
+        let blocks = self.inodes[&inode].blocks.iter();
+        blocks.map(|(index, block)| (*index, block))
+    }
+
+    /// Files without a name are gone; of the others the power cut decides.
+    pub(super) fn crash(&mut self, named: &BTreeSet<u64>, cut: &mut dyn PowerCut) {
+        self.inodes.retain(|inode, _| named.contains(inode));
+        for inode in self.inodes.values_mut().filter(|inode| inode.is_unsure()) {
+            Arc::make_mut(inode).crash(cut);
         }
+    }
+
+    fn changed(&mut self, inode: u64) -> Option<&mut Inode> {
+        self.inodes.get_mut(&inode).map(Arc::make_mut)
     }
 }
 
@@ -173,59 +169,48 @@ impl Inode {
         }
     }
 
-    fn crash(&mut self, choose: &mut dyn FnMut(usize) -> usize) {
-        let mut unsure = std::mem::take(&mut self.before);
-        for (index, versions) in std::mem::take(&mut self.stuck) {
-            let known = unsure.remove(&index).unwrap_or_default();
-            unsure.insert(index, [versions, known].concat());
-        }
-        for (index, mut versions) in unsure {
-            let after = self.blocks.remove(&index);
-            versions.retain(|before| *before != after);
-            if versions.is_empty() {
-                self.set(index, after);
-                continue;
-            }
-            let fate = Fate::ALL[choose(Fate::ALL.len()) % Fate::ALL.len()];
-            let which = match (fate, versions.len()) {
-                (Fate::Kept, _) | (_, 1) => 0,
-                (_, count) => choose(count) % count,
-            };
-            let before = versions.swap_remove(which);
-            let block = match fate {
-                Fate::Lost => before,
-                Fate::Kept => after,
-                Fate::Torn => torn(before, after, choose),
-            };
-            self.set(index, block);
-        }
-        if self.len != self.durable_len && choose(2) == 0 {
+    /// Whether a power cut may change it.
+    fn is_unsure(&self) -> bool {
+        self.len != self.durable_len || !self.before.is_empty() || !self.stuck.is_empty()
+    }
+
+    fn crash(&mut self, cut: &mut dyn PowerCut) {
+        if self.len != self.durable_len && !cut.keeps_length() {
             self.len = self.durable_len;
         }
         self.durable_len = self.len;
         let first_gone = self.len.div_ceil(BLOCK as u64);
         self.blocks.split_off(&first_gone);
-    }
-
-    fn set(&mut self, index: u64, block: Option<Block>) {
-        if let Some(block) = block {
-            self.blocks.insert(index, block);
+        let mut unsure = std::mem::take(&mut self.before);
+        for (index, versions) in std::mem::take(&mut self.stuck) {
+            let known = unsure.remove(&index).unwrap_or_default();
+            unsure.insert(index, [versions, known].concat());
+        }
+        unsure.split_off(&first_gone);
+        for (index, mut versions) in unsure {
+            let after = self.blocks.remove(&index);
+            versions.retain(|before| *before != after);
+            let block = if versions.is_empty() {
+                after
+            } else {
+                match cut.block(versions.len()) {
+                    Fate::Kept => after,
+                    Fate::Lost { version } => versions.swap_remove(version % versions.len()),
+                    Fate::Torn { version, tear } => {
+                        let before = versions.swap_remove(version % versions.len());
+                        Some(tear.mix(&whole(before), &whole(after)))
+                    }
+                }
+            };
+            if let Some(block) = block {
+                self.blocks.insert(index, block);
+            }
         }
     }
 }
 
-/// The first half of the new block, or one sector of it, and the rest of the old one.
-fn torn(
-    before: Option<Block>,
-    after: Option<Block>,
-    choose: &mut dyn FnMut(usize) -> usize,
-) -> Option<Block> {
-    let zeros = || Arc::new([0; BLOCK]);
-    let mut block = before.unwrap_or_else(zeros);
-    let after = after.unwrap_or_else(zeros);
-    let end = [SECTOR, BLOCK / 2][choose(2) % 2];
-    Arc::make_mut(&mut block)[..end].copy_from_slice(&after[..end]);
-    Some(block)
+fn whole(block: Option<Block>) -> Block {
+    block.unwrap_or_else(|| Arc::new([0; BLOCK]))
 }
 
 fn split(offset: u64) -> (u64, usize) {

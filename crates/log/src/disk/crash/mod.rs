@@ -2,24 +2,36 @@
 //! each 4 KiB block and each name by itself, as the caller chooses; a sweep over the choices is a
 //! sweep over every state that a real disk could be in.
 
+mod digest;
+mod fate;
 mod faults;
+mod file;
 mod inode;
 mod interrupt;
 mod names;
+#[cfg(test)]
+mod tests;
+mod trace;
+mod tree;
 
 use std::collections::BTreeSet;
-use std::io::{self, IoSlice};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::io::Errno;
 
-use super::{Disk, DiskError, DiskFile, DiskOperation, FreeSpace};
+use super::{BLOCK, Disk, DiskError, DiskOperation, FreeSpace};
+pub use digest::Digests;
+use fate::Drawn;
+pub use fate::{Fate, PowerCut, Tear};
 use faults::Faults;
-pub use inode::Fate;
+pub use file::CrashFile;
 use inode::Inodes;
 use interrupt::Interrupt;
 use names::{Entry, Names};
+use trace::Trace;
+pub use trace::{Change, Step};
 
 /// Room of a disk whose capacity was not set.
 const ROOMY: u64 = 1 << 40;
@@ -28,14 +40,6 @@ const ROOMY: u64 = 1 << 40;
 #[derive(Clone, Debug)]
 pub struct CrashDisk {
     world: Arc<Mutex<World>>,
-}
-
-/// A file of a [`CrashDisk`].
-#[derive(Debug)]
-pub struct CrashFile {
-    world: Arc<Mutex<World>>,
-    inode: u64,
-    path: PathBuf,
 }
 
 /// The lock of a [`CrashDisk`].
@@ -51,6 +55,7 @@ struct World {
     inodes: Inodes,
     faults: Faults,
     interrupt: Interrupt,
+    trace: Trace,
     locks: BTreeSet<PathBuf>,
     capacity: u64,
 }
@@ -70,6 +75,7 @@ impl CrashDisk {
             inodes: Inodes::default(),
             faults: Faults::default(),
             interrupt: Interrupt::default(),
+            trace: Trace::default(),
             locks: BTreeSet::new(),
             capacity: ROOMY,
         })
@@ -81,9 +87,26 @@ impl CrashDisk {
         self.world().faults.steps()
     }
 
+    /// Keeps what every step from here on changes, for [`Self::told`].
+    pub fn tell_steps(&self) {
+        self.world().trace.begin();
+    }
+
+    /// What the steps since [`Self::tell_steps`] have changed, one after the other.
+    #[must_use]
+    pub fn told(&self) -> Vec<Step> {
+        self.world().trace.steps()
+    }
+
     /// Cuts the power when that many steps were taken: every later operation fails.
     pub fn cut_power_at(&self, step: u64) {
         self.world().faults.cut_power_at(step);
+    }
+
+    /// Whether the power was cut.
+    #[must_use]
+    pub fn is_off(&self) -> bool {
+        self.world().faults.check_power().is_err()
     }
 
     /// The next sync of a file whose path contains `name` fails, and what it should have made
@@ -140,7 +163,7 @@ impl CrashDisk {
         world
             .names
             .files()
-            .map(|(path, inode)| (path.to_owned(), world.inodes.bytes(inode)))
+            .map(|(name, inode)| (name.path(), world.inodes.bytes(inode)))
             .collect()
     }
 
@@ -173,12 +196,32 @@ impl CrashDisk {
     /// them. This disk is left as it is.
     #[must_use]
     pub fn crash(&self, choose: &mut dyn FnMut(usize) -> usize) -> Self {
+        self.cut(&mut Drawn(choose))
+    }
+
+    /// The disk as it is found after a power cut now, of which `cut` decides what it has kept. This
+    /// disk is left as it is.
+    #[must_use]
+    pub fn cut(&self, cut: &mut dyn PowerCut) -> Self {
         let mut world = self.world().clone();
-        world.names.crash(choose);
-        world.inodes.crash(choose);
-        world.faults = Faults::default();
-        world.locks.clear();
-        Self::of(world)
+        world.names.crash(cut);
+        let named = world.names.files().map(|(_, inode)| inode).collect();
+        world.inodes.crash(&named, cut);
+        Self::of(world.untouched())
+    }
+
+    /// The disk as the next process finds it if this one is killed now: what was not synced is
+    /// there, and still not synced. This disk is left as it is.
+    #[must_use]
+    pub fn killed(&self) -> Self {
+        Self::of(self.world().clone().untouched())
+    }
+
+    /// What is on the disk, in short: equal disks have equal numbers.
+    #[must_use]
+    pub fn digest(&self, known: &mut Digests) -> u64 {
+        let world = self.world();
+        known.of(&world.names, &world.inodes, world.capacity)
     }
 
     fn of(world: World) -> Self {
@@ -192,27 +235,23 @@ impl CrashDisk {
     }
 
     fn file(&self, path: &Path, inode: u64) -> CrashFile {
-        CrashFile {
-            world: Arc::clone(&self.world),
-            inode,
-            path: path.to_owned(),
-        }
+        CrashFile::new(Arc::clone(&self.world), inode, path)
     }
 
     /// Changes a name, if the power is on.
     fn change<T>(
         &self,
-        operation: DiskOperation,
+        what: Change,
         path: &Path,
         change: impl FnOnce(&mut World) -> io::Result<T>,
     ) -> Result<T, DiskError> {
         interrupt(&self.world);
         let mut world = self.world();
-        let result = match world.faults.step() {
+        let result = match world.step(what, path) {
             Ok(()) => change(&mut world),
             Err(off) => Err(off),
         };
-        result.map_err(|source| DiskError::new(operation, path, source))
+        result.map_err(|source| DiskError::new(what.operation(), path, source))
     }
 
     /// Looks something up, if the power is on.
@@ -233,7 +272,7 @@ impl Disk for CrashDisk {
     type Lock = CrashLock;
 
     fn create(&self, path: &Path) -> Result<CrashFile, DiskError> {
-        let inode = self.change(DiskOperation::Create, path, |world| {
+        let inode = self.change(Change::Create, path, |world| {
             let inode = world.inodes.allocate();
             world.names.create(path, Entry::File(inode))?;
             Ok(inode)
@@ -253,25 +292,27 @@ impl Disk for CrashDisk {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<(), DiskError> {
-        self.change(DiskOperation::Rename, from, |world| {
-            world.names.rename(from, to)
-        })
+        self.change(Change::Rename, from, |world| world.names.rename(from, to))
     }
 
     fn remove(&self, path: &Path) -> Result<(), DiskError> {
-        self.change(DiskOperation::Rename, path, |world| {
-            world.names.remove(path)
-        })
+        self.change(Change::Remove, path, |world| world.names.remove(path))
     }
 
+    /// One name after the other, and the power can go between any two.
     fn remove_tree(&self, path: &Path) -> Result<(), DiskError> {
-        self.change(DiskOperation::Rename, path, |world| {
-            world.names.remove_tree(path)
-        })
+        let below = self.look(DiskOperation::Rename, path, |world| world.names.below(path))?;
+        for name in below.iter().rev() {
+            self.change(Change::Remove, name, |world| {
+                world.names.remove_any(name);
+                Ok(())
+            })?;
+        }
+        Ok(())
     }
 
     fn create_dir(&self, path: &Path) -> Result<(), DiskError> {
-        self.change(DiskOperation::Create, path, |world| {
+        self.change(Change::CreateDirectory, path, |world| {
             match world.names.get(path) {
                 Some(Entry::Directory) => Ok(()),
                 _ => world.names.create(path, Entry::Directory),
@@ -290,7 +331,7 @@ impl Disk for CrashDisk {
     }
 
     fn sync_dir(&self, path: &Path) -> Result<(), DiskError> {
-        self.change(DiskOperation::Sync, path, |world| {
+        self.change(Change::SyncDirectory, path, |world| {
             world.names.sync(path);
             Ok(())
         })
@@ -306,7 +347,7 @@ impl Disk for CrashDisk {
     }
 
     fn lock(&self, path: &Path) -> Result<Option<CrashLock>, DiskError> {
-        let free = self.change(DiskOperation::Inquire, path, |world| {
+        let free = self.change(Change::Lock, path, |world| {
             if world.names.get(path).is_none() {
                 let inode = world.inodes.allocate();
                 world.names.create(path, Entry::File(inode))?;
@@ -327,109 +368,27 @@ impl Drop for CrashLock {
 }
 
 impl World {
+    /// One more step; it is not taken if the power is off.
+    fn step(&mut self, change: Change, path: &Path) -> io::Result<()> {
+        self.faults.step()?;
+        self.trace.note(change, path);
+        Ok(())
+    }
+
+    /// As a process finds it that has done nothing yet.
+    fn untouched(mut self) -> Self {
+        self.faults = Faults::default();
+        self.trace = Trace::default();
+        self.locks.clear();
+        self
+    }
+
     /// Bytes of all files that have a name.
     fn used(&self) -> u64 {
         self.names
             .files()
-            .map(|(_, inode)| self.inodes.len(inode).next_multiple_of(super::BLOCK as u64))
+            .map(|(_, inode)| self.inodes.len(inode).next_multiple_of(BLOCK as u64))
             .sum()
-    }
-}
-
-impl DiskFile for CrashFile {
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize, DiskError> {
-        let world = locked(&self.world);
-        let allowed = world
-            .faults
-            .check_power()
-            .and_then(|()| world.faults.check_read(&self.path));
-        allowed.map_err(|source| DiskError::new(DiskOperation::Read, &self.path, source))?;
-        Ok(world.inodes.read(self.inode, buffer, offset))
-    }
-
-    fn write_at(&self, parts: &[IoSlice<'_>], offset: u64) -> Result<(), DiskError> {
-        let mut bytes = Vec::with_capacity(parts.iter().map(|part| part.len()).sum());
-        for part in parts {
-            bytes.extend_from_slice(part);
-        }
-        self.write(&bytes, offset)
-            .map_err(|source| DiskError::new(DiskOperation::Write, &self.path, source))
-    }
-
-    fn sync_data(&self) -> Result<(), DiskError> {
-        interrupt(&self.world);
-        let mut world = locked(&self.world);
-        let result = world.faults.step().and_then(|()| {
-            let failed = world.faults.check_sync(&self.path);
-            world.inodes.sync(self.inode, failed.is_ok());
-            failed
-        });
-        result.map_err(|source| DiskError::new(DiskOperation::Sync, &self.path, source))
-    }
-
-    fn len(&self) -> Result<u64, DiskError> {
-        Ok(locked(&self.world).inodes.len(self.inode))
-    }
-
-    fn truncate(&self, len: u64) -> Result<(), DiskError> {
-        interrupt(&self.world);
-        let mut world = locked(&self.world);
-        let result = world.faults.step();
-        result.map_err(|source| DiskError::new(DiskOperation::Write, &self.path, source))?;
-        world.inodes.truncate(self.inode, len);
-        Ok(())
-    }
-
-    fn fill_zeroed(&self, len: u64) -> Result<(), DiskError> {
-        {
-            let mut world = locked(&self.world);
-            let grown = len.saturating_sub(world.inodes.len(self.inode));
-            let result = if world.used() + grown > world.capacity {
-                Err(Errno::NOSPC.into())
-            } else {
-                world.faults.step()
-            };
-            result.map_err(|source| DiskError::new(DiskOperation::Write, &self.path, source))?;
-            world.inodes.truncate(self.inode, len);
-        }
-        self.sync_data()
-    }
-
-    fn reserve(&self, len: u64) -> Result<(), DiskError> {
-        self.fill_zeroed(len)
-    }
-
-    fn release(&self, _from: u64, _to: u64) -> Result<(), DiskError> {
-        Ok(())
-    }
-}
-
-impl CrashFile {
-    /// Writes block by block, so that the power can go between any two.
-    fn write(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        interrupt(&self.world);
-        let mut world = locked(&self.world);
-        let (allowed, then) = world.faults.check_write(&self.path, bytes.len());
-        let mut written = 0;
-        while written < allowed {
-            let at = offset + written as u64;
-            let rest = super::BLOCK - usize::try_from(at % super::BLOCK as u64).unwrap_or(0);
-            let now = rest.min(allowed - written);
-            let end = at + now as u64;
-            let before = world.inodes.len(self.inode);
-            if end > before {
-                let room = world.capacity.saturating_sub(world.used());
-                if end.next_multiple_of(super::BLOCK as u64) > before + room {
-                    return Err(Errno::NOSPC.into());
-                }
-            }
-            world.faults.step()?;
-            world
-                .inodes
-                .write(self.inode, &bytes[written..written + now], at);
-            written += now;
-        }
-        then
     }
 }
 

@@ -1,33 +1,27 @@
 //! The names of files: as a running system sees them, and as they are on the disk. A change of
 //! names is atomic, and durable when every directory that it touches was synced after it.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
-/// What a name stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Entry {
-    File(u64),
-    Directory,
-}
-
-type Tree = BTreeMap<PathBuf, Entry>;
+use super::fate::PowerCut;
+pub(super) use super::tree::Entry;
+use super::tree::{Name, Tree};
 
 #[derive(Clone, Debug)]
 enum Change {
-    Create(PathBuf, Entry),
-    Rename(PathBuf, PathBuf, Entry),
-    Remove(PathBuf),
+    Create(Name, Entry),
+    Rename(Name, Name, Entry),
+    Remove(Name),
 }
 
 /// A change that is not durable yet, with the directories that were not synced since.
 #[derive(Clone, Debug)]
 struct Unsynced {
     change: Change,
-    waits_for: Vec<PathBuf>,
+    waits_for: Vec<Name>,
 }
 
 /// Names seen, names on the disk, and what lies between.
@@ -40,7 +34,7 @@ pub(super) struct Names {
 
 impl Names {
     pub(super) fn new() -> Self {
-        let root = Tree::from([(PathBuf::from("/"), Entry::Directory)]);
+        let root = Tree::new();
         Self {
             seen: root.clone(),
             durable: root,
@@ -49,37 +43,42 @@ impl Names {
     }
 
     pub(super) fn get(&self, path: &Path) -> Option<Entry> {
-        self.seen.get(path).copied()
+        self.seen.get(&Name::of(path))
     }
 
-    pub(super) fn files(&self) -> impl Iterator<Item = (&Path, u64)> {
-        self.seen.iter().filter_map(|(path, entry)| match entry {
-            Entry::File(inode) => Some((path.as_path(), *inode)),
+    pub(super) fn files(&self) -> impl Iterator<Item = (&Name, u64)> {
+        self.seen.all().filter_map(|(name, entry)| match entry {
+            Entry::File(inode) => Some((name, inode)),
             Entry::Directory => None,
         })
     }
 
+    pub(super) fn all(&self) -> impl Iterator<Item = (&Name, Entry)> {
+        self.seen.all()
+    }
+
     pub(super) fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
-        if self.get(dir) != Some(Entry::Directory) {
+        let name = Name::of(dir);
+        if self.seen.get(&name) != Some(Entry::Directory) {
             return Err(Errno::NOENT.into());
         }
-        Ok(self
-            .seen
-            .range(dir.to_owned()..)
-            .take_while(|(path, _)| path.starts_with(dir))
-            .filter(|(path, _)| path.parent() == Some(dir))
-            .filter_map(|(path, _)| path.file_name().map(PathBuf::from))
+        let below = self.seen.below(&name);
+        let inside = below.filter(|(below, _)| **below != name && below.parent() == name);
+        let paths = inside.map(|(below, _)| below.path());
+        Ok(paths
+            .filter_map(|path| path.file_name().map(PathBuf::from))
             .collect())
     }
 
     pub(super) fn create(&mut self, path: &Path, entry: Entry) -> io::Result<()> {
-        if self.seen.contains_key(path) {
+        let name = Name::of(path);
+        if self.seen.contains(&name) {
             return Err(Errno::EXIST.into());
         }
-        if self.get(parent(path)) != Some(Entry::Directory) {
+        if self.seen.get(&name.parent()) != Some(Entry::Directory) {
             return Err(Errno::NOENT.into());
         }
-        self.change(Change::Create(path.to_owned(), entry));
+        self.change(Change::Create(name, entry));
         Ok(())
     }
 
@@ -90,14 +89,14 @@ impl Names {
         if self.get(to) == Some(Entry::Directory) {
             return Err(Errno::EXIST.into());
         }
-        self.change(Change::Rename(from.to_owned(), to.to_owned(), entry));
+        self.change(Change::Rename(Name::of(from), Name::of(to), entry));
         Ok(())
     }
 
     pub(super) fn remove(&mut self, path: &Path) -> io::Result<()> {
         match self.get(path) {
             Some(Entry::File(_)) => {
-                self.change(Change::Remove(path.to_owned()));
+                self.change(Change::Remove(Name::of(path)));
                 Ok(())
             }
             Some(Entry::Directory) => Err(Errno::ISDIR.into()),
@@ -105,48 +104,60 @@ impl Names {
         }
     }
 
-    pub(super) fn remove_tree(&mut self, path: &Path) -> io::Result<()> {
+    /// A name and everything below it, what is above first.
+    pub(super) fn below(&self, path: &Path) -> io::Result<Vec<PathBuf>> {
         if self.get(path).is_none() {
             return Err(Errno::NOENT.into());
         }
-        self.change(Change::Remove(path.to_owned()));
-        Ok(())
+        let name = Name::of(path);
+        Ok(self
+            .seen
+            .below(&name)
+            .map(|(name, _)| name.path())
+            .collect())
+    }
+
+    /// Removes a file, or a directory that is empty.
+    pub(super) fn remove_any(&mut self, path: &Path) {
+        self.change(Change::Remove(Name::of(path)));
     }
 
     /// A change that waits for several directories is durable when the last of them is synced.
     pub(super) fn sync(&mut self, dir: &Path) {
+        let dir = Name::of(dir);
         let mut waiting = Vec::new();
         for mut unsynced in std::mem::take(&mut self.unsynced) {
-            unsynced.waits_for.retain(|other| other != dir);
+            unsynced.waits_for.retain(|other| *other != dir);
             if unsynced.waits_for.is_empty() {
                 unsynced.change.apply(&mut self.durable);
             } else {
                 waiting.push(unsynced);
             }
         }
+        // What was changed in a directory that is gone makes no difference any more.
+        waiting.retain(|unsynced| {
+            let place = unsynced.change.place();
+            self.seen.contains(&place) || self.durable.contains(&place)
+        });
         self.unsynced = waiting;
     }
 
     /// A name is gone, as if it had never been.
     pub(super) fn lose(&mut self, path: &Path) {
-        take_below(&mut self.seen, path);
-        take_below(&mut self.durable, path);
+        let name = Name::of(path);
+        drop(self.seen.remove(&name));
+        drop(self.durable.remove(&name));
     }
 
-    /// Each change that is not durable has happened or has not.
-    pub(super) fn crash(&mut self, choose: &mut dyn FnMut(usize) -> usize) {
+    /// Each change that is not durable has happened or has not. Nobody is asked about one that
+    /// makes no difference after what was decided about those before it.
+    pub(super) fn crash(&mut self, cut: &mut dyn PowerCut) {
         for unsynced in std::mem::take(&mut self.unsynced) {
-            if choose(2) == 1 {
+            if unsynced.change.matters(&self.durable) && cut.keeps_name() {
                 unsynced.change.apply(&mut self.durable);
             }
         }
-        let durable = std::mem::take(&mut self.durable);
-        // What lies in a directory that is not there is not there either. Parents come first.
-        for (path, entry) in durable {
-            if path == Path::new("/") || self.durable.contains_key(parent(&path)) {
-                self.durable.insert(path, entry);
-            }
-        }
+        self.durable.drop_orphans();
         self.seen = self.durable.clone();
     }
 
@@ -158,53 +169,38 @@ impl Names {
 }
 
 impl Change {
-    fn directories(&self) -> Vec<PathBuf> {
+    fn directories(&self) -> Vec<Name> {
         match self {
-            Self::Create(path, _) | Self::Remove(path) => vec![parent(path).to_owned()],
+            Self::Create(name, _) | Self::Remove(name) => vec![name.parent()],
             Self::Rename(from, to, _) => {
-                let mut both = vec![parent(from).to_owned(), parent(to).to_owned()];
+                let mut both = vec![from.parent(), to.parent()];
                 both.dedup();
                 both
             }
         }
     }
 
-    fn apply(&self, tree: &mut Tree) {
+    /// The directory in which it is seen.
+    fn place(&self) -> Name {
         match self {
-            Self::Create(path, entry) => {
-                tree.insert(path.clone(), *entry);
-            }
-            Self::Remove(path) => {
-                take_below(tree, path);
-            }
-            Self::Rename(from, to, entry) => {
-                let below = take_below(tree, from);
-                tree.insert(to.clone(), *entry);
-                for (path, entry) in below {
-                    if let Ok(rest) = path.strip_prefix(from)
-                        && !rest.as_os_str().is_empty()
-                    {
-                        tree.insert(to.join(rest), entry);
-                    }
-                }
-            }
+            Self::Create(name, _) | Self::Remove(name) | Self::Rename(_, name, _) => name.parent(),
         }
     }
-}
 
-/// Takes out a name and everything below it.
-fn take_below(tree: &mut Tree, path: &Path) -> Vec<(PathBuf, Entry)> {
-    let taken: Vec<_> = tree
-        .range(path.to_owned()..)
-        .take_while(|(below, _)| below.starts_with(path))
-        .map(|(below, entry)| (below.clone(), *entry))
-        .collect();
-    for (below, _) in &taken {
-        tree.remove(below);
+    /// Whether it changes this tree.
+    fn matters(&self, tree: &Tree) -> bool {
+        match self {
+            Self::Create(..) => tree.contains(&self.place()),
+            Self::Remove(name) => tree.contains(name),
+            Self::Rename(..) => true,
+        }
     }
-    taken
-}
 
-fn parent(path: &Path) -> &Path {
-    path.parent().unwrap_or(Path::new("/"))
+    fn apply(&self, tree: &mut Tree) {
+        match self {
+            Self::Create(name, entry) => tree.insert(name.clone(), *entry),
+            Self::Remove(name) => drop(tree.remove(name)),
+            Self::Rename(from, to, entry) => tree.rename(from, to, *entry),
+        }
+    }
 }

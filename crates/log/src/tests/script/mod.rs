@@ -6,7 +6,6 @@
 //! `TETRARCH_CRASH_CASES` says how many lives, `TETRARCH_CRASH_SEED` which.
 
 mod act;
-mod model;
 mod player;
 
 use proptest::test_runner::{Config, RngSeed, TestRunner};

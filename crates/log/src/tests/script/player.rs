@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use tetrarch_wire::{ChannelUid, Epoch, HardState, Seq, VoterId};
 
 use super::act::{Act, Change, End, Life, Op};
-use super::model::{Ledger, Promises, apply};
+use crate::enumeration::promise::{Ledger, Promises, apply};
 use crate::tests::{channel_uid, draft, identity, open_op, read_all};
 use crate::{
     CrashDisk, Failure, Finding, FindingKind, Flusher, GroupError, GroupReport, LogError,
