@@ -25,7 +25,7 @@ usage: cargo xtask TASK
   fsm --write                            write docs/fsm.md from the table
   tidy                                   check files, names and the direction of dependencies
   ci                                     everything that a change must pass
-  proof --hours N                        what takes hours, and RELIABILITY.json of it";
+  proof --hours N [RUNG]...              what takes hours, all or some, and RELIABILITY.json of it";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -37,7 +37,7 @@ fn main() -> ExitCode {
         ["fsm", "--write"] => fsm::write(),
         ["tidy"] => tidy::run(),
         ["ci"] => return ci::run(),
-        ["proof", "--hours", hours] => proof::run(hours),
+        ["proof", "--hours", hours, names @ ..] => proof::run(hours, names),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             Ok(())

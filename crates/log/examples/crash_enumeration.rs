@@ -10,6 +10,7 @@
     reason = "a program for the terminal that measures time"
 )]
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -30,7 +31,7 @@ usage: crash_enumeration [OPTION]...
   --bits each|one  which bits of a byte are flipped (each)
   --threads N      on so many threads (one for each core)
   --seed N         draw others
-  --json           tell the result as JSON";
+  --report FILE    write what was tried and found as JSON";
 
 /// What is asked for.
 struct Wanted {
@@ -38,14 +39,14 @@ struct Wanted {
     flips: bool,
     directory: usize,
     bits: Bits,
-    is_json: bool,
+    report: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let result = match arguments.as_slice() {
         [word, place] if word == "replay" => replay(place).map(|()| true),
-        _ => wanted(&arguments).map(|wanted| run(&wanted)),
+        _ => wanted(&arguments).and_then(|wanted| run(&wanted)),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,
@@ -63,12 +64,11 @@ fn wanted(arguments: &[String]) -> Result<Wanted, String> {
         flips: true,
         directory: 1,
         bits: Bits::Each,
-        is_json: false,
+        report: None,
     };
     let mut rest = arguments.iter();
     while let Some(option) = rest.next() {
         match option.as_str() {
-            "--json" => wanted.is_json = true,
             "--quick" => wanted.plan = Plan::quick(wanted.plan.scripts),
             _ => {
                 let value = rest.next().ok_or_else(|| format!("{option} and then?"))?;
@@ -88,6 +88,7 @@ fn set(wanted: &mut Wanted, option: &str, value: &str) -> Result<(), String> {
     let small = || number().map(|number| usize::try_from(number).unwrap_or(usize::MAX));
     match option {
         "--images" => wanted.plan.at_least = number()?,
+        "--report" => wanted.report = Some(value.into()),
         "--seed" => wanted.plan.seed = number()?,
         "--threads" => wanted.plan.threads = small()?,
         "--directory" => wanted.directory = small()?.max(1),
@@ -106,7 +107,7 @@ fn set(wanted: &mut Wanted, option: &str, value: &str) -> Result<(), String> {
 }
 
 /// Says whether everything held.
-fn run(wanted: &Wanted) -> bool {
+fn run(wanted: &Wanted) -> Result<bool, String> {
     // A panic is a violation, and told as one.
     std::panic::set_hook(Box::new(|_| {}));
     let begun = Instant::now();
@@ -125,17 +126,18 @@ fn run(wanted: &Wanted) -> bool {
         .flat_map(|(_, found)| &found.violations)
         .chain(&tally.violations)
         .collect();
-    if wanted.is_json {
-        println!("{}", as_json(&tally, &all, &wrong, (cut_seconds, seconds)));
-    } else {
-        println!(
-            "{} images of {} cuts, {flipped} flips, {} violations, {seconds:.0} s",
-            tally.images,
-            tally.cuts,
-            wrong.len()
-        );
+    println!(
+        "{} images of {} cuts, {flipped} flips, {} violations, {seconds:.0} s",
+        tally.images,
+        tally.cuts,
+        wrong.len()
+    );
+    if let Some(path) = &wanted.report {
+        let report = as_json(&tally, &all, &wrong, (cut_seconds, seconds));
+        std::fs::write(path, format!("{report:#}\n"))
+            .map_err(|error| format!("{}: {error}", path.display()))?;
     }
-    wrong.is_empty()
+    Ok(wrong.is_empty())
 }
 
 /// Flips everything, in each condition of a directory and beneath an open store.

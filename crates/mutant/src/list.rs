@@ -135,8 +135,6 @@ mutants! {
     TakesBackSent,
     /// What was read to compare with one leader's log is compared with the next one's.
     StaleComparison,
-    /// That beats are refused is noticed by a change of role only.
-    StandingByRole,
     /// A deposed leader says of what may yet be committed that it was not appended.
     RetryForInFlight,
     /// No timer is set for what failed for want of room.
@@ -166,7 +164,6 @@ impl Mutant {
                 | Self::ReadBeyondDurable
                 | Self::SnapshotOfUncommitted
                 | Self::StaleComparison
-                | Self::StandingByRole
                 | Self::LaterCutWins
                 | Self::ForgetsCutOnError
         )

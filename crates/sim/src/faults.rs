@@ -1,7 +1,8 @@
 //! What goes wrong: faults strike, and in the end everything is mended.
 
 use crate::{
-    swarm::{ENOSPC, Fault},
+    node::FASTEST_READ,
+    swarm::{EIO, ENOSPC, Fault},
     timeline::Mark,
     world::{ChannelIndex, Event, MS, World},
 };
@@ -106,6 +107,7 @@ impl World {
             }
             Fault::Heal => self.heal_network(),
             Fault::SlowDisk(node, slowness) => self.nodes[node].slowness = slowness,
+            Fault::SlowReads(node, slowness) => self.nodes[node].slowness_of_reads = slowness,
             Fault::FillDisk(node) => {
                 self.note_fault("full disk", node);
                 self.nodes[node].set_full(true);
@@ -163,11 +165,12 @@ impl World {
             return;
         }
         self.tally.count("leaders struck at once");
-        let fault = match self.dice.index(6) {
+        let fault = match self.dice.index(8) {
             0 => Fault::CutPower(node),
             1 => Fault::Kill(node),
             2 => Fault::Pause(node),
             3 => Fault::Isolate(node),
+            4 => return self.disturb_followers(node, channel),
             _ => {
                 // One follower still hears it, and nobody else.
                 let friend = self.any_holder(channel);
@@ -182,6 +185,20 @@ impl World {
         self.strike(fault);
     }
 
+    /// Those that have to cut their logs for the new leader find their segments unwritable, or read
+    /// slowly what they compare.
+    fn disturb_followers(&mut self, leader: usize, channel: ChannelIndex) {
+        let holders = self.channels[channel].holders.clone();
+        for node in holders.into_iter().filter(|node| *node != leader) {
+            let fault = match self.dice.index(3) {
+                0 => Fault::FailWrite(node, "seg-", self.dice.index(2_000), EIO),
+                1 => Fault::FailWrite(node, "seg-", 0, ENOSPC),
+                _ => Fault::SlowReads(node, 3_000),
+            };
+            self.strike(fault);
+        }
+    }
+
     /// Ends everything that is wrong, and starts everybody.
     pub(crate) fn stop_faults(&mut self) {
         self.swarm.stop();
@@ -189,6 +206,7 @@ impl World {
             self.mend_disk(node);
             self.nodes[node].power_ends_in_start = None;
             self.nodes[node].slowness = 2;
+            self.nodes[node].slowness_of_reads = FASTEST_READ;
             if self.nodes[node].paused_since.is_some() {
                 self.at(0, Event::Resume { node });
             }

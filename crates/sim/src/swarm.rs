@@ -69,6 +69,8 @@ pub(crate) enum Fault {
     Clog(usize, usize, u64),
     Heal,
     SlowDisk(usize, u64),
+    /// Reads take up to so many milliseconds, longer than leaders may last.
+    SlowReads(usize, u64),
     FillDisk(usize),
     FreeDisk(usize),
     /// The next write to files of this name stops after so many bytes with this error number.
@@ -97,6 +99,7 @@ impl Fault {
             | Self::Deafen(node, _)
             | Self::Clog(node, ..)
             | Self::SlowDisk(node, _)
+            | Self::SlowReads(node, _)
             | Self::FillDisk(node)
             | Self::FreeDisk(node)
             | Self::FailWrite(node, ..)
@@ -118,10 +121,10 @@ impl Fault {
 const FILES: [&str; 6] = ["wal", "wal", "wal", "seg-", "state", ""];
 /// The error numbers of Linux for a disk without room, and for one that does not work.
 pub(crate) const ENOSPC: i32 = 28;
-const EIO: i32 = 5;
+pub(crate) const EIO: i32 = 5;
 
 /// How many kinds of faults a seed weighs against each other.
-const KINDS: usize = 22;
+const KINDS: usize = 23;
 
 /// The mixture of one seed.
 #[derive(Clone, Debug)]
@@ -263,6 +266,7 @@ impl Swarm {
             Fault::FailReads(a, dice.pick(&["seg-", "idx", ""])),
             Fault::CutPowerAtStart(a, dice.below(60)),
             Fault::Damage(a),
+            Fault::SlowReads(a, dice.pick(&[10, 500, 3_000])),
         ];
         let mut pick = dice.below(total);
         for (fault, weight) in faults.into_iter().zip(self.weights) {

@@ -4,43 +4,50 @@
 mod rung;
 mod summary;
 
-use std::fs;
+use std::{fs, io::ErrorKind};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::workspace;
 use rung::rungs;
 
-/// Climbs every rung for about so many hours altogether, and writes what it came to. A rung that
+/// Climbs every rung, or those of these names, for their shares of so many hours, and writes what it
+/// came to. What other rungs came to before stays, with the commit that was tried then. A rung that
 /// fails is written down as well.
 ///
 /// # Errors
-/// If a rung has failed, or the reports cannot be written.
-pub(crate) fn run(hours: &str) -> Result<(), String> {
+/// If there is no such rung, one has failed, or the reports cannot be read or written.
+pub(crate) fn run(hours: &str, names: &[&str]) -> Result<(), String> {
     let hours: f64 = match hours.parse() {
         Ok(hours) if hours > 0.0 && hours < 10_000.0 => hours,
         _ => return Err(format!("{hours} is no number of hours")),
     };
     let folder = workspace::root().join("target/proof");
     fs::create_dir_all(&folder).map_err(|error| format!("{folder:?}: {error}"))?;
-    let mut results = Vec::new();
-    for rung in rungs(hours, &folder) {
-        println!("── {} ──", rung.name);
-        results.push(rung.climb());
-    }
-    let failed: Vec<String> = results
+    let rungs = rungs(hours, &folder);
+    if let Some(unknown) = names
         .iter()
-        .filter(|result| result["passed"] != json!(true))
-        .map(|result| result["name"].to_string())
-        .collect();
-    let proof = json!({
-        "revision": revision(),
-        "toolchain": said("rustc", &["--version"]),
-        "cores": std::thread::available_parallelism().map_or(1, usize::from),
-        "rungs": results,
-    });
-    write("RELIABILITY.json", &format!("{proof:#}\n"))?;
-    write("docs/reliability.md", &summary::markdown(&proof))?;
+        .find(|name| !rungs.iter().any(|rung| rung.name == **name))
+    {
+        return Err(format!("there is no rung '{unknown}'"));
+    }
+    let mut proof = earlier()?;
+    let mut failed = Vec::new();
+    for rung in &rungs {
+        if !names.is_empty() && !names.contains(&rung.name) {
+            continue;
+        }
+        println!("── {} ──", rung.name);
+        let mut result = rung.climb();
+        result["tried"] = tried();
+        if result["passed"] != json!(true) {
+            failed.push(rung.name);
+        }
+        proof.insert(rung.name.to_owned(), result);
+        let order = rungs.iter().map(|rung| rung.name);
+        write("RELIABILITY.json", &format!("{:#}\n", json!(proof)))?;
+        write("docs/reliability.md", &summary::markdown(&proof, order))?;
+    }
     if failed.is_empty() {
         Ok(())
     } else {
@@ -48,16 +55,32 @@ pub(crate) fn run(hours: &str) -> Result<(), String> {
     }
 }
 
+/// What the rungs came to before, by name.
+fn earlier() -> Result<Map<String, Value>, String> {
+    let path = workspace::root().join("RELIABILITY.json");
+    match fs::read(&path) {
+        Ok(text) => serde_json::from_slice(&text).map_err(|error| format!("{path:?}: {error}")),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Map::new()),
+        Err(error) => Err(format!("{path:?}: {error}")),
+    }
+}
+
+/// What is tried, and on what.
+fn tried() -> Value {
+    let commit = said("git", &["rev-parse", "HEAD"]);
+    let reports = [":!RELIABILITY.json", ":!docs/reliability.md"];
+    let changes = [&["status", "--porcelain", "--", "."][..], &reports[..]].concat();
+    json!({
+        "commit": commit,
+        "changed_since": !said("git", &changes).is_empty(),
+        "toolchain": said("rustc", &["--version"]),
+        "cores": std::thread::available_parallelism().map_or(1, usize::from),
+    })
+}
+
 fn write(name: &str, text: &str) -> Result<(), String> {
     let path = workspace::root().join(name);
     fs::write(&path, text).map_err(|error| format!("{path:?}: {error}"))
-}
-
-/// The commit that is tried, and whether anything was changed since.
-fn revision() -> Value {
-    let commit = said("git", &["rev-parse", "HEAD"]);
-    let changed = !said("git", &["status", "--porcelain"]).is_empty();
-    json!({ "commit": commit, "changed_since": changed })
 }
 
 /// What a program says, or nothing.
@@ -79,7 +102,13 @@ mod tests {
     #[test]
     fn hours_are_a_positive_number() {
         for wrong in ["", "many", "-1", "0", "NaN", "1e9"] {
-            assert!(run(wrong).is_err(), "{wrong}");
+            assert!(run(wrong, &[]).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn nothing_is_done_if_one_of_the_rungs_is_none() {
+        let refused = run("1", &["model", "modell"]);
+        assert_eq!(refused, Err("there is no rung 'modell'".to_owned()));
     }
 }

@@ -26,9 +26,16 @@ pub(super) struct Rung {
 pub(super) fn rungs(hours: f64, folder: &Path) -> Vec<Rung> {
     let simulation = folder.join("simulation.json");
     let mutants = folder.join("mutants.json");
+    let power_cuts = folder.join("power-cuts.json");
     let chaos_seconds = (hours * 3600.0 * 0.2).max(20.0).round();
     vec![
         Rung::new("model", "run --release --package tetrarch-model -- mutants"),
+        Rung::new(
+            "power-cuts",
+            "run --release --package tetrarch-log --features simulation --example crash_enumeration -- \
+             --images 1000000",
+        )
+        .reporting(power_cuts),
         Rung::new(
             "mutants",
             "run --release --package tetrarch-sim --features mutants -- mutants --seeds 1000000",

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 const HEAD: &str = "\
 # What the long ladder came to
@@ -11,48 +11,70 @@ Written by `cargo xtask proof`; `RELIABILITY.json` holds the same for programs. 
 is in [proof.md](proof.md).
 ";
 
-/// Everything that a proof says.
-pub(super) fn markdown(proof: &Value) -> String {
+/// Everything that the rungs came to, in this order.
+pub(super) fn markdown<'a>(
+    proof: &Map<String, Value>,
+    order: impl Iterator<Item = &'a str>,
+) -> String {
     let mut text = HEAD.to_owned();
-    let commit = proof["revision"]["commit"].as_str().unwrap_or("unknown");
-    say(
-        &mut text,
-        format_args!(
-            "\nCommit `{commit}`, {} cores, {}.\n",
-            proof["cores"],
-            word(&proof["toolchain"])
-        ),
+    let climbed: Vec<(&str, &Value)> = order
+        .filter_map(|name| proof.get(name).map(|result| (name, result)))
+        .collect();
+    text.push_str(
+        "\n| rung | commit | cores | command | took | result |\n|---|---|---|---|---|---|\n",
     );
-    let rungs: &[Value] = proof["rungs"].as_array().map_or(&[], Vec::as_slice);
-    text.push_str("\n| rung | command | took | result |\n|---|---|---|---|\n");
-    for rung in rungs {
-        let result = if rung["passed"] == true {
-            "passed"
-        } else {
-            "**failed**"
-        };
+    for (name, result) in &climbed {
+        let passed = result["passed"] == true;
+        let tried = &result["tried"];
+        let changed = tried["changed_since"] == true;
         say(
             &mut text,
             format_args!(
-                "| {} | `{}` | {} s | {result} |\n",
-                word(&rung["name"]),
-                word(&rung["command"]),
-                rung["seconds"]
+                "| {name} | `{:.10}`{} | {} | `{}` | {} s | {} |\n",
+                word(&tried["commit"]),
+                if changed { " and changes" } else { "" },
+                tried["cores"],
+                word(&result["command"]),
+                result["seconds"],
+                if passed { "passed" } else { "**failed**" },
             ),
         );
     }
-    for rung in rungs {
-        match rung["name"].as_str() {
-            Some("simulation") => simulation(&mut text, &rung["report"]),
-            Some("mutants") => mutants(&mut text, &rung["report"]),
-            Some(name) => say(
+    for (name, result) in climbed {
+        let report = &result["report"];
+        match name {
+            "simulation" => simulation(&mut text, report),
+            "mutants" => mutants(&mut text, report),
+            "power-cuts" => power_cuts(&mut text, report),
+            _ => say(
                 &mut text,
-                format_args!("\n## {name}\n\n`{}`\n", word(&rung["last_words"])),
+                format_args!("\n## {name}\n\n`{}`\n", word(&result["last_words"])),
             ),
-            None => {}
         }
     }
     text
+}
+
+fn power_cuts(text: &mut String, report: &Value) {
+    let wrong = report["violations"].as_array().map_or(0, Vec::len);
+    say(
+        text,
+        format_args!(
+            "\n## power-cuts\n\n{} different disks after {} power cuts and {} kills, {wrong} \
+             violations.\n\n| a directory | bits flipped | harmless | noticed | in the last group |\n\
+             |---|---|---|---|---|\n",
+            report["images"], report["cuts"], report["kills"],
+        ),
+    );
+    for (condition, found) in report["flips"].as_object().into_iter().flatten() {
+        say(
+            text,
+            format_args!(
+                "| {condition} | {} | {} | {} | {} |\n",
+                found["flips"], found["harmless"], found["noticed"], found["last_group"],
+            ),
+        );
+    }
 }
 
 fn simulation(text: &mut String, report: &Value) {
@@ -106,13 +128,17 @@ mod tests {
     #[test]
     fn what_failed_and_what_was_not_noticed_is_said() {
         let row = json!({ "mistake": "Wrong.", "noticed_by": null, "seed": null, "seconds": 1.25 });
-        let proof = json!({ "rungs": [
-            { "name": "mutants", "command": "cargo x", "passed": false, "seconds": 3, "report": [row] },
-            { "name": "simulation", "passed": true, "report": { "seeds": 7, "failures": [1], "counts": { "kills": 5 } } },
-        ]});
-        let text = markdown(&proof);
+        let tried = json!({ "commit": "0123456789abcdef", "changed_since": true, "cores": 2 });
+        let proof = json!({
+            "mutants": { "command": "cargo x", "passed": false, "seconds": 3, "report": [row], "tried": tried },
+            "simulation": { "passed": true, "report": { "seeds": 7, "failures": [1], "counts": { "kills": 5 } } },
+        });
+        let order = ["simulation", "mutants", "chaos"].into_iter();
+        let text = markdown(proof.as_object().unwrap(), order);
         assert!(
-            text.contains("| mutants | `cargo x` | 3 s | **failed** |"),
+            text.contains(
+                "| mutants | `0123456789` and changes | 2 | `cargo x` | 3 s | **failed** |"
+            ),
             "{text}"
         );
         assert!(

@@ -64,7 +64,9 @@ impl World {
             } => {
                 let start = self.nodes[node].starts;
                 // A slow disk can take longer than an election.
-                let took = self.dice.below(self.nodes[node].slowness.max(10)) * MS;
+                let known = &self.nodes[node];
+                let slowness = known.slowness.max(known.slowness_of_reads);
+                let took = self.dice.below(slowness) * MS;
                 self.at(
                     took,
                     Event::LogRead {

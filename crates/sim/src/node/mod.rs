@@ -33,6 +33,9 @@ const DIR: &str = "/data";
 /// The task of a node that owns its channels.
 const KEEPER: Keeper = Keeper::new(0);
 
+/// Milliseconds that a read takes at most while nothing is wrong.
+pub(crate) const FASTEST_READ: u64 = 10;
+
 /// What exists of a node whether it runs or not.
 pub(crate) struct Node {
     pub(crate) voter: VoterId,
@@ -52,6 +55,8 @@ pub(crate) struct Node {
     pub(crate) clock: Clock,
     /// Milliseconds that a write takes at most.
     pub(crate) slowness: u64,
+    /// Milliseconds that a read takes at most.
+    pub(crate) slowness_of_reads: u64,
     pub(crate) is_full: bool,
     /// Syncs that were told to fail, and perhaps have not yet.
     pub(crate) sync_fails: u32,
@@ -108,6 +113,7 @@ impl Node {
             waiting: VecDeque::new(),
             clock: Clock::draw(swarm, dice),
             slowness: 2,
+            slowness_of_reads: FASTEST_READ,
             is_full: false,
             sync_fails: 0,
             write_fails: false,

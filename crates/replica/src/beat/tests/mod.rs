@@ -3,6 +3,7 @@
 mod convergence;
 mod cost;
 mod rows;
+mod standing;
 mod tables;
 
 use std::{
