@@ -3,6 +3,7 @@
 
 mod crash;
 mod faults;
+mod fuzz;
 mod restarts;
 mod rot;
 mod script;

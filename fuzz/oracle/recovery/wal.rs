@@ -1,0 +1,87 @@
+//! The groups of a write-ahead log, found without the store's help by the format that is written
+//! down, and which of them are still there.
+
+use std::{
+    collections::BTreeMap,
+    ops::Range,
+    path::{Path, PathBuf},
+};
+
+use tetrarch_wire::Boot;
+
+const BLOCK: usize = 4096;
+const HEADER: usize = 64;
+
+/// Files with their bytes.
+pub(super) type Files = BTreeMap<PathBuf, Vec<u8>>;
+
+/// A group, and where it is.
+#[derive(Clone, Debug)]
+pub(super) struct Group {
+    pub(super) number: u64,
+    path: PathBuf,
+    /// Its header and records: all that it needs.
+    bytes: Range<usize>,
+    /// Where the blocks end that it takes.
+    end: usize,
+}
+
+/// The groups that a start of the store has written, in their order.
+pub(super) fn groups(files: &Files, boot: Boot) -> Vec<Group> {
+    let mut groups = Vec::new();
+    for (path, bytes) in files {
+        let Some(incarnation) = incarnation(path) else {
+            continue;
+        };
+        for (index, block) in bytes.chunks_exact(BLOCK).enumerate() {
+            let is_group = block.starts_with(b"TTRG")
+                && number(block, 8) == incarnation
+                && number(block, 16) == boot.get();
+            if is_group {
+                let offset = index * BLOCK;
+                let len = u32::from_le_bytes([block[48], block[49], block[50], block[51]]);
+                let summary = u32::from_le_bytes([block[52], block[53], block[54], block[55]]);
+                let records = offset + HEADER + len as usize;
+                let padded = records.next_multiple_of(BLOCK);
+                groups.push(Group {
+                    number: number(block, 24),
+                    path: path.clone(),
+                    bytes: offset..records,
+                    end: padded + (summary as usize).next_multiple_of(BLOCK),
+                });
+            }
+        }
+    }
+    groups.sort_by_key(|group| group.number);
+    groups
+}
+
+fn incarnation(path: &Path) -> Option<u64> {
+    let is_wal = path.parent().is_some_and(|folder| folder.ends_with("wal"));
+    let name = path.file_name()?.to_str()?.strip_suffix(".wal")?;
+    name.parse().ok().filter(|_| is_wal)
+}
+
+fn number(block: &[u8], at: usize) -> u64 {
+    let bytes = block[at..].first_chunk();
+    u64::from_le_bytes(*bytes.expect("a block is longer than a header"))
+}
+
+impl Group {
+    /// Whether all of it that is needed is the same in these files. One that reaches beyond the end of
+    /// its file counts for none.
+    fn is_intact(&self, before: &Files, after: &Files) -> bool {
+        let Some(file) = after.get(&self.path).filter(|file| file.len() >= self.end) else {
+            return false;
+        };
+        file.get(self.bytes.clone()) == before[&self.path].get(self.bytes.clone())
+    }
+}
+
+/// The groups at the end that nothing intact follows: they may count as torn.
+pub(super) fn perhaps_torn<'a>(groups: &'a [Group], before: &Files, after: &Files) -> &'a [Group] {
+    let intact = groups
+        .iter()
+        .rposition(|group| group.is_intact(before, after));
+    &groups[intact.map_or(0, |last| last + 1)..]
+}
