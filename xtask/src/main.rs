@@ -1,7 +1,7 @@
 //! The workspace's own tasks. `cargo xtask` alone lists them.
 //!
-//! What verifies never writes: `fsm --check`, `tidy` and `ci` leave the checkout as it is, and
-//! `fsm --write` is the one task that changes a file.
+//! What verifies never writes: `fsm --check`, `tidy` and `ci` leave the checkout as it is; `fsm --write`
+//! and `proof` are the tasks that write files.
 
 #![allow(
     clippy::print_stdout,
@@ -11,6 +11,7 @@
 
 mod ci;
 mod fsm;
+mod proof;
 mod tidy;
 mod workspace;
 
@@ -23,7 +24,8 @@ usage: cargo xtask TASK
   fsm --check                            compare docs/fsm.md with the table
   fsm --write                            write docs/fsm.md from the table
   tidy                                   check files, names and the direction of dependencies
-  ci                                     everything that a change must pass";
+  ci                                     everything that a change must pass
+  proof --hours N                        what takes hours, and RELIABILITY.json of it";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         ["fsm", "--write"] => fsm::write(),
         ["tidy"] => tidy::run(),
         ["ci"] => return ci::run(),
+        ["proof", "--hours", hours] => proof::run(hours),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             Ok(())

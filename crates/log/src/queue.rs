@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::ChannelUid;
 
 use crate::WriteRequest;
@@ -120,7 +121,7 @@ impl<T> GroupQueue<T> {
         let Issuer::Replica { failures } = issuer else {
             return None;
         };
-        if failures != self.failures_of(request.channel) {
+        if failures != self.failures_of(request.channel) && !planted(Mutant::LaterWritesGoAhead) {
             return Some(NotTakenBecause::EarlierFailed);
         }
         let is_full = !self.waiting.is_empty() && self.bytes + bytes > self.total_max_bytes;
@@ -194,7 +195,8 @@ impl<T> GroupQueue<T> {
         }
         for one in std::mem::take(&mut self.waiting) {
             let is_replicas = one.issuer != Issuer::Node;
-            if is_replicas && channels.contains(&one.request.channel) {
+            let fails = is_replicas && channels.contains(&one.request.channel);
+            if fails && !planted(Mutant::LaterWritesGoAhead) {
                 self.bytes -= one.bytes;
                 *self.failures.entry(one.request.channel).or_default() += 1;
                 failed.push(one.tag);

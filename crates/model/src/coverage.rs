@@ -10,6 +10,7 @@ use tetrarch_fsm::{LEGAL_TRANSITIONS, StateTransition};
 pub struct Coverage {
     taken: [AtomicU64; LEGAL_TRANSITIONS.len()],
     cut: AtomicBool,
+    marks: AtomicU64,
 }
 
 impl Coverage {
@@ -24,6 +25,17 @@ impl Coverage {
     /// A log was cut.
     pub fn cut(&self) {
         self.cut.store(true, Relaxed);
+    }
+
+    /// Something of a class's own happened, which has this number below 64.
+    pub fn mark(&self, number: u8) {
+        self.marks.fetch_or(1 << number, Relaxed);
+    }
+
+    /// Whether it did.
+    #[must_use]
+    pub fn is_marked(&self, number: u8) -> bool {
+        self.marks.load(Relaxed) & 1 << number != 0
     }
 
     /// Whether the transition in this row of the table was taken.

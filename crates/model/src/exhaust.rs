@@ -1,10 +1,13 @@
 //! Every state within the bounds, breadth first, so that what is found is found by a shortest way.
 
-use std::time::{Duration, Instant};
+use std::{
+    fmt::Debug,
+    time::{Duration, Instant},
+};
 
-use stateright::{Checker, Expectation, HasDiscoveries, Model};
+use stateright::{Checker, Expectation, HasDiscoveries};
 
-use crate::{Action, Quorum};
+use crate::Channel;
 
 /// A property that does not hold, and how it comes to that.
 #[derive(Clone, Debug)]
@@ -12,7 +15,7 @@ pub struct Violation {
     /// Which one.
     pub property: &'static str,
     /// The way there from the first state.
-    pub steps: Vec<Action>,
+    pub steps: Vec<String>,
 }
 
 /// What a search has shown.
@@ -37,7 +40,7 @@ pub struct Exhausted {
 /// Visits every state, on one thread. Stops at the first violation, and once `most` states were
 /// made, if that is given.
 #[must_use]
-pub fn exhaust(model: Quorum, most: Option<usize>) -> Exhausted {
+pub fn exhaust<M: Channel>(model: M, most: Option<usize>) -> Exhausted {
     let begun = Instant::now();
     let properties = model.properties();
     let mut builder = model.checker().finish_when(HasDiscoveries::AnyFailures);
@@ -55,7 +58,7 @@ pub fn exhaust(model: Quorum, most: Option<usize>) -> Exhausted {
             (Expectation::Always | Expectation::Eventually, Some(path)) if violation.is_none() => {
                 violation = Some(Violation {
                     property: property.name,
-                    steps: path.into_actions(),
+                    steps: told(&path.into_actions()),
                 });
             }
             (Expectation::Sometimes, Some(_))
@@ -72,4 +75,9 @@ pub fn exhaust(model: Quorum, most: Option<usize>) -> Exhausted {
         violation,
         missing,
     }
+}
+
+/// Steps as they are shown.
+pub(crate) fn told(steps: &[impl Debug]) -> Vec<String> {
+    steps.iter().map(|step| format!("{step:?}")).collect()
 }

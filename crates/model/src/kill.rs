@@ -1,62 +1,26 @@
-//! How each mistake is to be caught: by visiting every state, by walking, or by both, and within
-//! how much work.
+//! How a mistake is to be caught: by visiting every state, by walking, or by both, and within how
+//! much work.
 
-use crate::{Bounds, Exhausted, Mutant, Quorum, Walked, exhaust, walks};
+use crate::{Channel, Exhausted, Walked, exhaust, walks};
 
 /// How many steps a walk takes at most.
 pub(crate) const DEPTH: usize = 120;
 
 /// The work that may be spent on a mutant.
-#[derive(Clone, Copy, Debug)]
-pub struct Plan {
+#[derive(Clone, Debug)]
+pub struct Plan<M> {
     /// Where to visit every state, and how many to make at most. None where it is known not to
     /// reach deep enough.
-    pub exhaust: Option<(Bounds, usize)>,
+    pub exhaust: Option<(M, usize)>,
     /// Where to walk, and how often at most.
-    pub walk: (Bounds, u64),
+    pub walk: (M, u64),
 }
-
-impl Plan {
-    /// What is spent on this mutant.
-    #[must_use]
-    pub const fn of(mutant: Mutant) -> Self {
-        let (small, most) = (Bounds::new(2, 1), MOST_STATES);
-        let exhaust = match mutant {
-            Mutant::VoteLostOnCrash | Mutant::CountBeforeFsync | Mutant::WipedDiskKeepsIdentity => {
-                Some((small.crashes(1), most))
-            }
-            Mutant::GrantWithoutLogCheck
-            | Mutant::TruncateToHighWatermark
-            | Mutant::CompareSeqAlone
-            | Mutant::AppendWithoutComparing => Some((small, most)),
-            Mutant::LongerTailWins | Mutant::CommitOldEpochByCount => None,
-        };
-        let bounds = match mutant {
-            Mutant::CommitOldEpochByCount => Bounds::new(4, 0),
-            Mutant::VoteLostOnCrash
-            | Mutant::GrantWithoutLogCheck
-            | Mutant::CountBeforeFsync
-            | Mutant::LongerTailWins
-            | Mutant::TruncateToHighWatermark
-            | Mutant::WipedDiskKeepsIdentity
-            | Mutant::CompareSeqAlone
-            | Mutant::AppendWithoutComparing => Bounds::new(4, 3).crashes(1),
-        };
-        Self {
-            exhaust,
-            walk: (bounds, MOST_WALKS),
-        }
-    }
-}
-
-const MOST_STATES: usize = 10_000_000;
-const MOST_WALKS: u64 = 200_000;
 
 /// What became of a mutant.
 #[derive(Clone, Debug)]
 pub struct Kill {
     /// Which one.
-    pub mutant: Mutant,
+    pub mutant: &'static str,
     /// What visiting every state has shown, if it was tried.
     pub exhausted: Option<Exhausted>,
     /// What walking has shown.
@@ -65,17 +29,13 @@ pub struct Kill {
 
 impl Kill {
     /// Tries both ways.
-    #[must_use]
-    pub fn attempt(mutant: Mutant) -> Self {
-        let plan = Plan::of(mutant);
-        let exhausted = plan
-            .exhaust
-            .map(|(bounds, most)| exhaust(Quorum::new(bounds).with(mutant), Some(most)));
-        let (bounds, seeds) = plan.walk;
+    pub(crate) fn attempt<M: Channel>(mutant: &'static str, plan: Plan<M>) -> Self {
+        let exhausted = plan.exhaust.map(|(model, most)| exhaust(model, Some(most)));
+        let (model, seeds) = plan.walk;
         Self {
             mutant,
             exhausted,
-            walked: walks(&Quorum::new(bounds).with(mutant), 0..seeds, DEPTH),
+            walked: walks(&model, 0..seeds, DEPTH),
         }
     }
 

@@ -7,9 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use stateright::{Model, Property};
+use stateright::Property;
 
-use crate::{Action, Message, Quorum, State, Violation, always};
+use crate::{Channel, Violation, exhaust::told};
 
 /// What walks have shown.
 #[derive(Clone, Debug)]
@@ -26,8 +26,8 @@ pub struct Walked {
 
 /// Walks once for each seed, at most `depth` steps, until something is found.
 #[must_use]
-pub fn walks(model: &Quorum, seeds: Range<u64>, depth: usize) -> Walked {
-    let (begun, properties) = (Instant::now(), always());
+pub fn walks<M: Channel>(model: &M, seeds: Range<u64>, depth: usize) -> Walked {
+    let (begun, properties) = (Instant::now(), M::always());
     let mut walked = Walked {
         walks: 0,
         steps: 0,
@@ -40,7 +40,7 @@ pub fn walks(model: &Quorum, seeds: Range<u64>, depth: usize) -> Walked {
         walked.walks += 1;
         walked.steps += walk.steps.len() as u64;
         if let Some(property) = property {
-            let steps = walk.steps;
+            let steps = told(&walk.steps);
             walked.violation = Some((seed, Violation { property, steps }));
             break;
         }
@@ -50,21 +50,21 @@ pub fn walks(model: &Quorum, seeds: Range<u64>, depth: usize) -> Walked {
 }
 
 /// One walk.
-struct Walk<'a> {
-    model: &'a Quorum,
+struct Walk<'a, M: Channel> {
+    model: &'a M,
     random: Random,
-    tastes: [u64; KINDS],
+    tastes: Vec<u64>,
     nodes: [u64; 3],
-    state: Option<State>,
-    steps: Vec<Action>,
+    state: Option<M::State>,
+    steps: Vec<M::Action>,
 }
 
-impl<'a> Walk<'a> {
-    fn new(model: &'a Quorum, seed: u64) -> Self {
+impl<'a, M: Channel> Walk<'a, M> {
+    fn new(model: &'a M, seed: u64) -> Self {
         let mut random = Random(seed);
         Self {
             model,
-            tastes: std::array::from_fn(|_| 1 << random.below(7)),
+            tastes: (0..M::KINDS).map(|_| 1 << random.below(7)).collect(),
             nodes: std::array::from_fn(|_| 1 << random.below(4)),
             random,
             state: model.init_states().pop(),
@@ -73,7 +73,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Says which property failed.
-    fn run(&mut self, properties: &[Property<Quorum>], depth: usize) -> Option<&'static str> {
+    fn run(&mut self, properties: &[Property<M>], depth: usize) -> Option<&'static str> {
         while self.steps.len() < depth {
             let state = self.state.take()?;
             let (action, after) = self.choose(&state)?;
@@ -91,10 +91,10 @@ impl<'a> Walk<'a> {
     }
 
     /// A step that changes something, by taste.
-    fn choose(&mut self, state: &State) -> Option<(Action, State)> {
+    fn choose(&mut self, state: &M::State) -> Option<(M::Action, M::State)> {
         let mut actions = Vec::new();
         self.model.actions(state, &mut actions);
-        let mut weighted: Vec<(Action, u64)> = actions
+        let mut weighted: Vec<(M::Action, u64)> = actions
             .into_iter()
             .map(|action| (action, self.taste_for(&action)))
             .collect();
@@ -114,32 +114,9 @@ impl<'a> Walk<'a> {
         None
     }
 
-    fn taste_for(&self, action: &Action) -> u64 {
-        let (kind, me) = kind(action);
+    fn taste_for(&self, action: &M::Action) -> u64 {
+        let (kind, me) = M::kind(action);
         self.tastes[kind] * self.nodes[usize::from(me)]
-    }
-}
-
-const KINDS: usize = 13;
-
-/// What kind of step it is, and whose.
-const fn kind(action: &Action) -> (usize, u8) {
-    match *action {
-        Action::Stand(me) => (0, me),
-        Action::Win(me) => (1, me),
-        Action::Publish(me) => (2, me),
-        Action::Commit(me) => (3, me),
-        Action::Find(me) => (4, me),
-        Action::Persist(me) => (5, me),
-        Action::Crash(me) | Action::Wipe(me) => (6, me),
-        Action::Park(me) => (7, me),
-        Action::Resume(me) => (8, me),
-        Action::Hear(me, message) => match message {
-            Message::VoteRequest { .. } => (9, me),
-            Message::Append { .. } => (10, me),
-            Message::Committed { .. } => (11, me),
-            Message::Vote { .. } | Message::Ack { .. } => (12, me),
-        },
     }
 }
 

@@ -1,6 +1,9 @@
 //! Every state within small bounds: nothing fails, and everything that should happen does.
 
-use tetrarch_model::{Bounds, Exhausted, Quorum, exhaust, needs_parks};
+use tetrarch_model::{
+    Exhausted, exhaust,
+    quorum::{Bounds, Quorum, needs_parks},
+};
 
 fn visit(bounds: Bounds) -> Exhausted {
     let found = exhaust(Quorum::new(bounds), None);

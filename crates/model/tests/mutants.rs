@@ -1,10 +1,13 @@
 //! Each known mistake is noticed, in every way that is meant to notice it; and the walks that
 //! notice them find nothing where there is nothing.
 
-use tetrarch_model::{Bounds, Kill, Mutant, Quorum, walks};
+use tetrarch_model::{
+    quorum::{Bounds, Mutant, Quorum},
+    walks,
+};
 
 fn dies(mutant: Mutant) {
-    let kill = Kill::attempt(mutant);
+    let kill = mutant.attempt();
     assert!(kill.is_certain(), "{kill:#?}");
 }
 

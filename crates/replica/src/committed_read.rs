@@ -1,5 +1,6 @@
 //! Where a reader finds what is committed.
 
+use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::{Batch, Seq};
 
 use crate::{HaltReason, Replica};
@@ -43,12 +44,17 @@ impl Replica {
         let recent = self.log.recent();
         if let Some(index) = recent.index_of(from) {
             let mut batches = recent.take_from(index, max_bytes, usize::MAX);
-            batches.retain(|batch| batch.last_seq() <= self.commit);
+            if !planted(Mutant::ServeUncommitted) {
+                batches.retain(|batch| batch.last_seq() <= self.commit);
+            }
             if !batches.is_empty() {
                 return CommittedRead::Batches(batches);
             }
         }
-        let upto = self.commit.min(self.log.durable().seq);
+        let mut upto = self.commit.min(self.log.durable().seq);
+        if planted(Mutant::ReadBeyondDurable) {
+            upto = self.commit;
+        }
         if from > upto {
             return CommittedRead::NotYet;
         }

@@ -2,6 +2,7 @@
 //! and that an event before an idempotent producer's next one is missing. Both wait until a majority
 //! has confirmed, after the request, that this leader still leads.
 
+use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::{
     ReplicaRole, Seq, VoterId,
     frame::{ProduceOutcome, RetryReason},
@@ -37,7 +38,8 @@ impl Replica {
         let hint = if leads { None } else { self.known_leader() };
         let commit = self.commit;
         let start = self.leadership.as_ref().map(|leadership| leadership.start);
-        let index = start.and_then(|start| (commit >= start).then_some(commit));
+        let knows = |start| commit >= start || planted(Mutant::ReadIndexOfOldEpoch);
+        let index = start.and_then(|start| knows(start).then_some(commit));
         if !self.confirm(Answer::ReadIndex { ticket, index }, ctx) {
             ctx.effects.push(Effect::ReadIndexReady {
                 ticket,
@@ -107,9 +109,10 @@ impl Replica {
         };
         let epoch = leadership.epoch;
         let waiting = std::mem::take(&mut leadership.unconfirmed);
+        let unasked = planted(Mutant::ReadIndexUnconfirmed);
         let (ready, waiting) = waiting
             .into_iter()
-            .partition(|waiting| waiting.asked_at <= confirmed);
+            .partition(|waiting| waiting.asked_at <= confirmed || unasked);
         leadership.unconfirmed = waiting;
         for Unconfirmed { answer, .. } in ready {
             match answer {

@@ -1,5 +1,6 @@
 //! What the node itself wants a leader to append.
 
+use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::{Seq, batch::Control};
 
 use crate::{Proposal, Replica};
@@ -15,7 +16,11 @@ impl Replica {
     /// Only what is committed and durable on *all* voters may go, so that no voter is ever left
     /// with a gap (protocol §9.4).
     fn propose_trim(&mut self, upto: Seq) {
-        let everywhere = self.durable_by_voter().into_iter().min();
+        let everywhere = if planted(Mutant::TrimWhatAVoterLacks) {
+            self.durable_by_voter().into_iter().max()
+        } else {
+            self.durable_by_voter().into_iter().min()
+        };
         let upto = upto.min(self.commit).min(everywhere.unwrap_or(Seq::ZERO));
         let known = self.controls.proposed_trim_point();
         if upto <= known.max(self.log.start().seq) {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use tetrarch_fsm::Role;
+use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::{
     BatchHeader, ChannelClass, ChannelConfig, ChannelUid, EpochStart, HardState, LogPosition, Seq,
     VoterId, batch::Control,
@@ -98,20 +99,24 @@ impl Replica {
         if genesis.class != ChannelClass::Quorum {
             return Err(RecoveryError::UnsupportedClass(genesis.class));
         }
-        let hard_state = recovered.hard_state;
+        let mut hard_state = recovered.hard_state;
+        if planted(Mutant::VoteForgottenAtStart) {
+            hard_state.voted_for = None;
+        }
         if recovered.tail.epoch.n > hard_state.epoch_seen.n {
             return Err(RecoveryError::PromiseBehindLog {
                 log: recovered.tail.epoch.n,
                 promised: hard_state.epoch_seen.n,
             });
         }
-        let mut commit_hint = recovered.commit_hint;
+        // The snapshot may be durable before the log is: what it says is committed can be something
+        // else than what the log holds there.
+        let commit_hint = recovered.commit_hint;
         let producers = match &recovered.producers {
-            Some((upto, bytes)) => {
-                commit_hint = commit_hint.max(*upto);
+            Some((_, bytes)) if !planted(Mutant::ProducersNotRestored) => {
                 ProducerTable::restore(bytes, settings.producer_window)?
             }
-            None => ProducerTable::new(settings.producer_window),
+            Some(_) | None => ProducerTable::new(settings.producer_window),
         };
         let Recovered {
             log_start,
@@ -154,6 +159,34 @@ impl Replica {
     pub fn replay(&mut self, header: &BatchHeader, control: Option<&Control>) {
         self.last_ts_ms = self.last_ts_ms.max(header.ts_ms);
         self.producers.apply(header, control);
+        if planted(Mutant::ReplayCommits) {
+            self.producers.commit(header.last_seq());
+        }
         self.controls.apply(header.last_seq(), control);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Bench;
+
+    /// The snapshot was saved when a batch was committed whose cut and write were still under way.
+    #[test]
+    fn a_snapshot_of_producers_does_not_make_what_the_log_holds_committed() {
+        let bench = Bench::follower(3);
+        let genesis = bench.replica.config().clone();
+        let recovered = Recovered {
+            producers: Some((Seq::new(9), ProducerTable::new(4).snapshot())),
+            ..Recovered::empty(&genesis)
+        };
+        let (me, channel) = (bench.replica.me, bench.replica.channel);
+        let settings = bench.replica.settings;
+        let now = Now {
+            mono: crate::Moment::default(),
+            wall_ms: 0,
+        };
+        let replica = Replica::new(me, channel, genesis, settings, recovered, now).unwrap();
+        assert_eq!(replica.commit_floor(), Seq::ZERO);
     }
 }

@@ -2,6 +2,7 @@
 //! knows; what it does not know is `None`.
 
 use bytes::Bytes;
+use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::{Epoch, LogPosition, ReplicaRole, Seq, VoterId, frame::ChannelBeat};
 
 use crate::{HaltReason, Moment, Replica, catchup::CatchUp, replication::Flow};
@@ -171,6 +172,9 @@ impl Replica {
             ]),
             ReplicaRole::Idle => self.handover_deadline(),
         };
+        if planted(Mutant::RetryNotArmed) {
+            return of_role;
+        }
         earliest([of_role, self.durability.retry_at()])
     }
 

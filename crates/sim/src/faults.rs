@@ -1,12 +1,10 @@
 //! What goes wrong: faults strike, and in the end everything is mended.
 
 use crate::{
-    swarm::Fault,
-    world::{Event, MS, World},
+    swarm::{ENOSPC, Fault},
+    timeline::Mark,
+    world::{ChannelIndex, Event, MS, World},
 };
-
-/// The errno of a disk without room, on Linux.
-const ENOSPC: i32 = 28;
 
 impl World {
     fn isolate(&mut self, node: usize) {
@@ -47,6 +45,9 @@ impl World {
 
     fn strike(&mut self, fault: Fault) {
         self.trace.say(self.now, 0, || format!("fault: {fault:?}"));
+        self.trace.mark(self.now, fault.place(), || {
+            Mark::Fault(format!("{fault:?}"))
+        });
         let nodes = self.nodes.len();
         match fault {
             Fault::CutPower(node) => self.cut_power(node),
@@ -109,19 +110,31 @@ impl World {
                 self.note_fault("full disk", node);
                 self.nodes[node].set_full(true);
             }
-            Fault::FreeDisk(node) => self.nodes[node].set_full(false),
-            Fault::ShortWrite(node, bytes) => {
+            Fault::FreeDisk(node) => self.mend_disk(node),
+            Fault::FailWrite(node, name, bytes, errno) => {
                 self.note_fault("short write", node);
-                self.nodes[node].disk.fail_next_write("wal", bytes, ENOSPC);
+                self.nodes[node].disk.fail_next_write(name, bytes, errno);
                 self.nodes[node].write_fails = true;
+                self.nodes[node].sync_fails += u32::from(errno != ENOSPC);
             }
-            Fault::FailSync(node) => {
+            Fault::FailSync(node, name) => {
                 if self.nodes[node].is_running() {
                     self.note_fault("failed sync", node);
-                    self.nodes[node].disk.fail_next_sync("wal");
-                    self.nodes[node].sync_fails = true;
+                    self.nodes[node].disk.fail_next_sync(name);
+                    self.nodes[node].sync_fails += 1;
                 }
             }
+            Fault::FailReads(node, name) => {
+                if self.may_be_damaged(node) {
+                    self.note_fault("failed reads", node);
+                    self.nodes[node].disk.fail_reads(Some(name));
+                }
+            }
+            Fault::CutPowerAtStart(node, step) => {
+                self.nodes[node].power_ends_in_start = Some(step);
+                self.cut_power(node);
+            }
+            Fault::Damage(node) => self.damage(node),
             Fault::StepWallClock(node, milliseconds) => {
                 self.tally.count("wall clock steps");
                 self.nodes[node].clock.step_wall(milliseconds);
@@ -129,11 +142,52 @@ impl World {
         }
     }
 
+    fn mend_disk(&mut self, node: usize) {
+        self.nodes[node].set_full(false);
+        self.nodes[node].disk.fail_reads(None);
+    }
+
+    /// Somebody was elected: trouble may follow while the first batches of the epoch are on their
+    /// way.
+    pub(crate) fn perhaps_hunt(&mut self, node: usize, channel: ChannelIndex) {
+        if self.dice.permille(self.swarm.hunted) {
+            let longest = self.dice.pick(&[2, 10, 60, 200]);
+            let delay = self.dice.below(longest * MS);
+            self.at(delay, Event::Hunt { node, channel });
+        }
+    }
+
+    /// What is worst for a leader whose first batches are not everywhere yet.
+    pub(crate) fn hunt(&mut self, node: usize, channel: ChannelIndex) {
+        if self.swarm.hunted == 0 {
+            return;
+        }
+        self.tally.count("leaders struck at once");
+        let fault = match self.dice.index(6) {
+            0 => Fault::CutPower(node),
+            1 => Fault::Kill(node),
+            2 => Fault::Pause(node),
+            3 => Fault::Isolate(node),
+            _ => {
+                // One follower still hears it, and nobody else.
+                let friend = self.any_holder(channel);
+                for other in (0..self.nodes.len()).filter(|other| *other != friend) {
+                    if other != node {
+                        self.disconnect(node, other);
+                    }
+                }
+                return;
+            }
+        };
+        self.strike(fault);
+    }
+
     /// Ends everything that is wrong, and starts everybody.
     pub(crate) fn stop_faults(&mut self) {
         self.swarm.stop();
         for node in 0..self.nodes.len() {
-            self.nodes[node].set_full(false);
+            self.mend_disk(node);
+            self.nodes[node].power_ends_in_start = None;
             self.nodes[node].slowness = 2;
             if self.nodes[node].paused_since.is_some() {
                 self.at(0, Event::Resume { node });

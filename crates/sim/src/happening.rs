@@ -108,8 +108,10 @@ impl World {
             Event::Produce { producer } => self.produce(producer),
             Event::GiveUp { producer, ticket } => self.give_up(producer, ticket),
             Event::Consume { consumer } => self.consume(consumer),
+            Event::AskIndex { node, channel } => self.ask_index(node, channel),
             Event::Operate => self.operate(),
             Event::Fault => self.fault(),
+            Event::Hunt { node, channel } => self.hunt(node, channel),
             Event::Resume { node } => self.resume(node),
             Event::Close { node, start } => {
                 if self.nodes[node].process_of(start).is_some() {

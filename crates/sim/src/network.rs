@@ -25,6 +25,36 @@ pub(crate) enum Packet {
     Beat(Frame),
 }
 
+impl Packet {
+    /// What it is, in a timeline.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Beat(_) => "beat",
+            Self::Channel { message, .. } => match message {
+                ChannelMessage::VoteRequest(_) => "vote request",
+                ChannelMessage::VoteResponse(_) => "vote response",
+                ChannelMessage::Append(_) => "append",
+                ChannelMessage::AppendAck(_) => "append ack",
+                ChannelMessage::AppendNack(_) => "append nack",
+                ChannelMessage::FindPoint(_) => "find point",
+                ChannelMessage::PointResponse(_) => "point",
+                ChannelMessage::SyncRequest(_) => "pull",
+                ChannelMessage::SyncChunk(_) => "chunk",
+                ChannelMessage::SyncNack(_) => "pull refused",
+                ChannelMessage::TransferPrepare(_) | ChannelMessage::TransferNow(_) => "handover",
+                ChannelMessage::LeaderConflict(_) | ChannelMessage::ConflictResult(_) => "conflict",
+                ChannelMessage::RepairRequest(_) | ChannelMessage::RepairResponse(_) => "repair",
+                ChannelMessage::SegOffer(_)
+                | ChannelMessage::SegRequest(_)
+                | ChannelMessage::SegData(_) => "segment",
+                ChannelMessage::ForkReport(_)
+                | ChannelMessage::ForkPull(_)
+                | ChannelMessage::ForkResolved(_) => "fork",
+            },
+        }
+    }
+}
+
 /// How a packet travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {

@@ -4,7 +4,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -60,16 +60,22 @@ pub(crate) struct Sum {
     pub(crate) failures: Vec<Failure>,
 }
 
-/// Runs `count` seeds from `first` on.
-pub(crate) fn run_many(first: u64, count: u64, threads: usize, limits: &Limits) -> Sum {
+/// Runs `count` seeds from `first` on, as long as `goes_on` says so after each.
+pub(crate) fn run_while(
+    (first, count): (u64, u64),
+    threads: usize,
+    limits: &Limits,
+    goes_on: impl Fn(&Sum) -> bool + Sync,
+) -> Sum {
     let next = AtomicU64::new(first);
+    let is_over = AtomicBool::new(false);
     let sum = Mutex::new(Sum::default());
     std::thread::scope(|scope| {
         for _ in 0..threads.max(1) {
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= first + count {
+                    if seed >= first + count || is_over.load(Ordering::Relaxed) {
                         return;
                     }
                     let outcome = try_run(seed, limits, Trace::silent());
@@ -82,6 +88,7 @@ pub(crate) fn run_many(first: u64, count: u64, threads: usize, limits: &Limits) 
                         }
                         Err(failure) => sum.failures.push(failure),
                     }
+                    is_over.fetch_or(!goes_on(&sum), Ordering::Relaxed);
                 }
             });
         }

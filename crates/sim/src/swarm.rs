@@ -18,6 +18,21 @@ pub(crate) struct Limits {
     pub(crate) seconds: u64,
 }
 
+impl Limits {
+    /// Whether none of these is larger than `others`, and one is smaller.
+    pub(crate) fn are_within(&self, others: &Self) -> bool {
+        let pairs = [
+            (self.nodes as u64, others.nodes as u64),
+            (self.channels as u64, others.channels as u64),
+            (self.clients as u64, others.clients as u64),
+            (self.faults, others.faults),
+            (self.seconds, others.seconds),
+        ];
+        pairs.iter().all(|(mine, theirs)| mine <= theirs)
+            && pairs.iter().any(|(mine, theirs)| mine < theirs)
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -56,14 +71,57 @@ pub(crate) enum Fault {
     SlowDisk(usize, u64),
     FillDisk(usize),
     FreeDisk(usize),
-    /// The next write to the log stops after so many bytes.
-    ShortWrite(usize, usize),
-    FailSync(usize),
+    /// The next write to files of this name stops after so many bytes with this error number.
+    FailWrite(usize, &'static str, usize, i32),
+    FailSync(usize, &'static str),
+    /// Reads of files of this name fail until the disk is mended.
+    FailReads(usize, &'static str),
+    /// The power goes while the node starts the next time, after so many steps of its disk.
+    CutPowerAtStart(usize, u64),
+    /// Bytes that were durable are not what they were any more.
+    Damage(usize),
     StepWallClock(usize, i64),
 }
 
+impl Fault {
+    /// The node beside which it is drawn.
+    pub(crate) const fn place(self) -> usize {
+        match self {
+            Self::CutPower(node)
+            | Self::Kill(node)
+            | Self::Stop(node)
+            | Self::Pause(node)
+            | Self::Isolate(node)
+            | Self::Bridge(node)
+            | Self::Cut(node, _)
+            | Self::Deafen(node, _)
+            | Self::Clog(node, ..)
+            | Self::SlowDisk(node, _)
+            | Self::FillDisk(node)
+            | Self::FreeDisk(node)
+            | Self::FailWrite(node, ..)
+            | Self::FailSync(node, _)
+            | Self::FailReads(node, _)
+            | Self::CutPowerAtStart(node, _)
+            | Self::Damage(node)
+            | Self::StepWallClock(node, _) => node,
+            Self::CutAllPower
+            | Self::CutPowerOfLeader
+            | Self::IsolateLeader
+            | Self::Partition
+            | Self::Heal => 0,
+        }
+    }
+}
+
+/// Parts of the names of files that writes and syncs fail for: half of the time the log.
+const FILES: [&str; 6] = ["wal", "wal", "wal", "seg-", "state", ""];
+/// The error numbers of Linux for a disk without room, and for one that does not work.
+pub(crate) const ENOSPC: i32 = 28;
+const EIO: i32 = 5;
+
 /// How many kinds of faults a seed weighs against each other.
-const KINDS: usize = 18;
+const KINDS: usize = 22;
 
 /// The mixture of one seed.
 #[derive(Clone, Debug)]
@@ -82,6 +140,8 @@ pub(crate) struct Swarm {
     every: u64,
     weights: [u64; KINDS],
     faults_left: u64,
+    /// New leaders, of a thousand, that are struck at once.
+    pub(crate) hunted: u64,
     /// Handovers, of a thousand tenths of a second.
     pub(crate) transfers: u64,
     /// Trims, of a thousand tenths of a second.
@@ -111,6 +171,7 @@ impl Swarm {
             every: dice.between(30, seldom),
             weights: std::array::from_fn(|_| some(dice, 100)),
             faults_left: limits.faults,
+            hunted: some(dice, 900),
             transfers: some(dice, 100),
             trims: some(dice, 300),
             drift_ppm: dice.pick(&[0, 100, 1_000]),
@@ -121,10 +182,14 @@ impl Swarm {
     }
 
     pub(crate) fn settings(&self, dice: &mut Dice) -> Settings {
+        // A leader that is struck when it is young should have batches of older epochs on their way
+        // one by one.
+        let one_by_one = self.hunted > 0 && dice.permille(500);
+        let windows: &[usize] = if one_by_one { &[1] } else { &[1, 4, 1024] };
         Settings {
             recent_bytes: dice.pick(&[500, 5_000, 1_000_000]),
             window_bytes: dice.pick(&[400, 4_000, 1_000_000]),
-            window_batches: dice.pick(&[1, 4, 1024]),
+            window_batches: dice.pick(windows),
             sync_bytes: dice.pick(&[300, 3_000, 1_000_000]),
             persist_bytes: dice.pick(&[300, 100_000]),
             producer_window: dice.pick(&[40, 1024]),
@@ -137,6 +202,7 @@ impl Swarm {
         self.is_over = true;
         self.loss = 0;
         self.duplication = 0;
+        self.hunted = 0;
         self.transfers = 0;
         self.latency = (0, 20.min(self.latency.1));
     }
@@ -187,11 +253,16 @@ impl Swarm {
             Fault::Bridge(a),
             Fault::Clog(a, b, dice.below(5_000) * MS),
             Fault::StepWallClock(a, step),
-            if dice.permille(500) {
-                Fault::FailSync(a)
-            } else {
-                Fault::ShortWrite(a, dice.index(20_000))
-            },
+            Fault::FailSync(a, dice.pick(&FILES)),
+            Fault::FailWrite(
+                a,
+                dice.pick(&FILES),
+                dice.index(20_000),
+                dice.pick(&[ENOSPC, ENOSPC, ENOSPC, EIO]),
+            ),
+            Fault::FailReads(a, dice.pick(&["seg-", "idx", ""])),
+            Fault::CutPowerAtStart(a, dice.below(60)),
+            Fault::Damage(a),
         ];
         let mut pick = dice.below(total);
         for (fault, weight) in faults.into_iter().zip(self.weights) {

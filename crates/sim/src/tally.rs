@@ -85,7 +85,7 @@ impl Tally {
 }
 
 /// What must strike a node in each role that takes part.
-const FAULTS: [&str; 10] = [
+const FAULTS: [&str; 12] = [
     "power cut",
     "kill",
     "stop",
@@ -96,10 +96,12 @@ const FAULTS: [&str; 10] = [
     "full disk",
     "short write",
     "failed sync",
+    "failed reads",
+    "damage",
 ];
 
 /// What else must happen.
-const EVENTS: [&str; 23] = [
+const EVENTS: [&str; 27] = [
     "handovers",
     "failed handovers",
     "truncations",
@@ -115,6 +117,10 @@ const EVENTS: [&str; 23] = [
     "groups written and not told",
     "full write-ahead logs",
     "starts that the disk refused",
+    "power cuts during a start",
+    "damage that was noticed",
+    "leaders struck at once",
+    "deposed leaders asked",
     "nack gap",
     "nack diverged",
     "nack stale",

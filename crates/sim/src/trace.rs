@@ -1,14 +1,17 @@
 //! What a run tells: a fingerprint always, and every step as a line of JSON if somebody wants to
 //! read it.
 
-use std::io::Write;
+use std::{io::Write, rc::Rc};
 
 use tetrarch_replica::Effect;
+
+use crate::timeline::{self, Mark};
 
 /// Where a run is told.
 pub(crate) struct Trace {
     hash: u64,
     lines: Option<Box<dyn Write>>,
+    timeline: Option<timeline::Shared>,
 }
 
 impl Trace {
@@ -17,6 +20,7 @@ impl Trace {
         Self {
             hash: 0,
             lines: None,
+            timeline: None,
         }
     }
 
@@ -25,6 +29,20 @@ impl Trace {
         Self {
             hash: 0,
             lines: Some(Box::new(lines)),
+            timeline: None,
+        }
+    }
+
+    /// Everything that a timeline shows, too.
+    pub(crate) fn with(mut self, timeline: &timeline::Shared) -> Self {
+        self.timeline = Some(Rc::clone(timeline));
+        self
+    }
+
+    /// Marks something in the timeline.
+    pub(crate) fn mark(&mut self, now: u64, node: usize, mark: impl FnOnce() -> Mark) {
+        if let Some(timeline) = &self.timeline {
+            timeline.borrow_mut().note(now, node, mark());
         }
     }
 

@@ -23,6 +23,13 @@ pub(crate) const MS: u64 = 1_000_000;
 pub(crate) const HEARTBEAT: u64 = 150 * MS;
 pub(crate) const ELECTION_TIMEOUT: u64 = 600 * MS;
 
+/// More events at the same time are a loop that does not end.
+const MOST_AT_ONCE: u64 = 1_000_000;
+
+/// For how many times ten election timeouts a replica may go on catching up before its channel
+/// acknowledges.
+const MOST_ROUNDS: usize = 10;
+
 /// Which of the run's channels.
 pub(crate) type ChannelIndex = usize;
 
@@ -110,8 +117,18 @@ pub(crate) enum Event {
     Consume {
         consumer: usize,
     },
+    /// Somebody asks this node up to where a linearizable read may go.
+    AskIndex {
+        node: usize,
+        channel: ChannelIndex,
+    },
     Operate,
     Fault,
+    /// Trouble has followed a leader that was elected.
+    Hunt {
+        node: usize,
+        channel: ChannelIndex,
+    },
     Resume {
         node: usize,
     },
@@ -151,8 +168,10 @@ impl Event {
             Self::Produce { .. }
             | Self::GiveUp { .. }
             | Self::Consume { .. }
+            | Self::AskIndex { .. }
             | Self::Operate
             | Self::Fault
+            | Self::Hunt { .. }
             | Self::Resume { .. }
             | Self::TimeOut { .. }
             | Self::Start { .. } => None,
@@ -165,6 +184,8 @@ pub(crate) struct World {
     /// Nanoseconds since the run began.
     pub(crate) now: u64,
     order: u64,
+    /// Events that have happened since time has moved.
+    at_once: u64,
     queue: BTreeMap<(u64, u64), Event>,
     pub(crate) dice: Dice,
     /// What the shipped code draws from.
@@ -180,6 +201,8 @@ pub(crate) struct World {
     /// Linearizable reads on their way: the channel, and what they must see.
     pub(crate) looking: BTreeMap<Ticket, (ChannelIndex, Seq)>,
     last_ticket: u64,
+    /// Nodes whose disks have been damaged.
+    pub(crate) damaged: BTreeSet<usize>,
     /// Nodes whose stores have failed in this step.
     pub(crate) store_failed: BTreeSet<usize>,
     pub(crate) chronicle: Chronicle,
@@ -201,7 +224,7 @@ impl World {
             .map(|index| Node::format(index, &channels, &swarm, &mut dice))
             .collect();
         let producers = (0..swarm.producers)
-            .map(|index| Producer::new(index, dice.index(channels.len())))
+            .map(|index| Producer::draw(index, channels.len(), &mut dice))
             .collect();
         let consumers = (0..swarm.consumers)
             .map(|_| Consumer::new(dice.index(channels.len())))
@@ -209,6 +232,7 @@ impl World {
         let mut world = Self {
             now: MS,
             order: 0,
+            at_once: 0,
             queue: BTreeMap::new(),
             jitter: Dice::new(seed ^ 0xABCD),
             chronicle: Chronicle::new(swarm.nodes, channels.len()),
@@ -222,6 +246,7 @@ impl World {
             asked: BTreeMap::new(),
             looking: BTreeMap::new(),
             last_ticket: 0,
+            damaged: BTreeSet::new(),
             store_failed: BTreeSet::new(),
             tally: Tally::default(),
             trace,
@@ -279,21 +304,13 @@ impl World {
     /// Stops the faults, and demands progress and agreement (I27, I9).
     pub(crate) fn heal(&mut self) {
         self.stop_faults();
-        let before = self.chronicle.acknowledged_by_channel();
-        self.run_until(self.now + 10 * ELECTION_TIMEOUT);
-        let after = self.chronicle.acknowledged_by_channel();
-        for (channel, (before, after)) in before.iter().zip(&after).enumerate() {
-            let wanted = self.producers.iter().any(|one| one.channel == channel);
-            assert!(
-                !wanted || after > before,
-                "I27: nothing of channel {channel} was acknowledged within ten election timeouts \
-                 after the heal"
-            );
-        }
+        self.i27_every_channel_acknowledges();
         self.producers.clear();
         // Small windows make a long log slow to catch up with; standing still is what is wrong.
         let mut moved = (self.now, 0);
-        while !self.chronicle.all_caught_up(&self.nodes, &self.channels)
+        while !self
+            .chronicle
+            .all_caught_up(&self.nodes, &self.channels, &self.damaged)
             && self.now < moved.0 + 50 * ELECTION_TIMEOUT
         {
             self.run_until(self.now + ELECTION_TIMEOUT);
@@ -302,15 +319,56 @@ impl World {
                 moved = (self.now, durable);
             }
         }
-        self.chronicle
-            .i9_everything_acknowledged_is_everywhere(&self.nodes, &self.channels);
+        self.chronicle.i9_everything_acknowledged_is_everywhere(
+            &self.nodes,
+            &self.channels,
+            &self.damaged,
+        );
         self.tally.nanoseconds += self.now;
     }
 
-    /// Seqs that are durable, over all channels and nodes.
+    /// I27: each channel acknowledges again within ten election timeouts. Where another disk is
+    /// gone, that may take a replica that lags far behind: then it must come nearer all the time.
+    fn i27_every_channel_acknowledges(&mut self) {
+        let before = self.chronicle.acknowledged_by_channel();
+        let mut wanted: Vec<ChannelIndex> = self.producers.iter().map(|one| one.channel).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        for _ in 0..MOST_ROUNDS {
+            let durable: Vec<u64> = wanted.iter().map(|c| self.durable_of(*c)).collect();
+            self.run_until(self.now + 10 * ELECTION_TIMEOUT);
+            let after = self.chronicle.acknowledged_by_channel();
+            let stalled = wanted.iter().zip(durable).find(|(channel, durable)| {
+                after[**channel] <= before[**channel] && self.durable_of(**channel) <= *durable
+            });
+            if let Some((channel, _)) = stalled {
+                panic!(
+                    "I27: nothing of channel {channel} was acknowledged within ten election \
+                     timeouts after the heal"
+                );
+            }
+            wanted.retain(|channel| after[*channel] <= before[*channel]);
+            if wanted.is_empty() {
+                return;
+            }
+        }
+        panic!("I27: channels {wanted:?} only ever catch up");
+    }
+
+    /// Seqs of a channel that are durable, over all nodes.
+    fn durable_of(&self, channel: ChannelIndex) -> u64 {
+        let disks = self
+            .nodes
+            .iter()
+            .filter_map(|node| node.expected[channel].as_ref());
+        disks.map(|disk| disk.tail().seq.get()).sum()
+    }
+
+    /// The same of all channels.
     fn durable_everywhere(&self) -> u64 {
-        let disks = self.nodes.iter().flat_map(|node| node.expected.iter());
-        disks.flatten().map(|disk| disk.tail().seq.get()).sum()
+        (0..self.channels.len())
+            .map(|channel| self.durable_of(channel))
+            .sum()
     }
 
     pub(crate) fn run_until(&mut self, end: u64) {
@@ -318,7 +376,12 @@ impl World {
             if entry.key().0 > end {
                 break;
             }
-            self.now = entry.key().0;
+            if entry.key().0 > self.now {
+                self.now = entry.key().0;
+                self.at_once = 0;
+            }
+            self.at_once += 1;
+            assert!(self.at_once < MOST_AT_ONCE, "I24: time stands still");
             let event = entry.remove();
             self.tally.events += 1;
             self.happen(event);

@@ -71,3 +71,36 @@ fn a_trace_that_cannot_be_written_is_said() {
     assert!(!ran.status.success());
     assert!(text(&ran.stderr).contains("cannot be written"));
 }
+
+#[test]
+fn a_run_is_drawn_and_told() {
+    let folder = tempfile::tempdir().expect("a folder for a picture");
+    let path = folder.path().join("run.svg");
+    let said = path.display().to_string();
+    let bounds = ["--nodes", "3", "--seconds", "20"];
+    let ran = simulate(&[&["replay", "--seed", "7", "--svg", &said], &bounds[..]].concat());
+    assert!(ran.status.success(), "{}", text(&ran.stderr));
+    let picture = std::fs::read_to_string(path).expect("a picture was drawn");
+    assert!(picture.starts_with("<svg") && picture.trim_end().ends_with("</svg>"));
+    assert!(picture.contains("Leader in epoch"), "nobody ever led");
+    assert!(text(&ran.stdout).contains("n0"), "{}", text(&ran.stdout));
+}
+
+#[test]
+fn what_many_runs_came_to_is_told_to_programs() {
+    let folder = tempfile::tempdir().expect("a folder for a report");
+    let path = folder.path().join("report.json");
+    let said = path.display().to_string();
+    let arguments = ["run", "--seeds", "2", "--seconds", "10", "--report", &said];
+    let ran = simulate(&arguments);
+    assert!(ran.status.success(), "{}", text(&ran.stderr));
+    let report = std::fs::read(path).expect("a report was written");
+    let report: serde_json::Value = serde_json::from_slice(&report).expect("it is JSON");
+    assert_eq!(report["seeds"], 2);
+    assert_eq!(report["failures"], serde_json::json!([]));
+    assert!(
+        report["counts"]["starts"]
+            .as_u64()
+            .is_some_and(|starts| starts > 0)
+    );
+}

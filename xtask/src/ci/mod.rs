@@ -47,7 +47,7 @@ pub(crate) fn run() -> ExitCode {
 const SEEDS: &str = "500";
 const LEAST: &str = "20";
 
-fn steps() -> [Step; 6] {
+fn steps() -> [Step; 7] {
     [
         Step::new("fmt", &["fmt", "--all", "--check"])
             .needing("fmt", "rustup component add rustfmt"),
@@ -79,6 +79,20 @@ fn steps() -> [Step; 6] {
                 SEEDS,
                 "--least",
                 LEAST,
+            ],
+        ),
+        Step::new(
+            "mutants",
+            &[
+                "run",
+                "--release",
+                "--package",
+                "tetrarch-sim",
+                "--features",
+                "mutants",
+                "--",
+                "mutants",
+                "--quick",
             ],
         ),
         Step::new("deny", &["deny", "check"]).needing("deny", "cargo install cargo-deny"),

@@ -25,7 +25,14 @@ const IMPURE: &[&str] = &[
     "socket2",
 ];
 
-const RULES: [Rule; 12] = [
+const RULES: [Rule; 13] = [
+    // Switches for mistakes, and nothing else.
+    Rule {
+        package: "tetrarch-mutant",
+        ours: &[],
+        others: Some(&[]),
+        never: IMPURE,
+    },
     Rule {
         package: "tetrarch-wire",
         ours: &[],
@@ -47,13 +54,13 @@ const RULES: [Rule; 12] = [
     },
     Rule {
         package: "tetrarch-replica",
-        ours: &["tetrarch-wire", "tetrarch-fsm"],
+        ours: &["tetrarch-wire", "tetrarch-fsm", "tetrarch-mutant"],
         others: Some(&["bytes", "postcard", "serde", "thiserror"]),
         never: IMPURE,
     },
     Rule {
         package: "tetrarch-log",
-        ours: &["tetrarch-wire"],
+        ours: &["tetrarch-wire", "tetrarch-mutant"],
         others: Some(&["bytes", "postcard", "rustix", "serde", "thiserror"]),
         never: IMPURE,
     },
@@ -103,6 +110,7 @@ const RULES: [Rule; 12] = [
             "tetrarch-fsm",
             "tetrarch-replica",
             "tetrarch-log",
+            "tetrarch-mutant",
         ],
         others: Some(&["bytes", "clap", "serde_json"]),
         never: IMPURE,

@@ -1,7 +1,6 @@
 //! What a worker does for all of its channels from time to time: earn their rows in the beats,
 //! measure lag, save producers, hand over.
 
-use tetrarch_log::WriteOp;
 use tetrarch_replica::Input;
 use tetrarch_wire::{ChannelUid, ReplicaRole, Seq};
 
@@ -36,11 +35,9 @@ impl Worker {
         self.shard.share_memory(together, each);
     }
 
-    /// Drops what retention allows to drop. The producers are saved first, because the batches
-    /// that they are remembered by go.
+    /// Drops what retention allows to drop, once the producers are saved.
     pub(super) fn trim(&mut self, channel: ChannelUid, upto: Seq) {
-        self.save_producers_of(channel);
-        self.context.writes.order(channel, WriteOp::Trim { upto });
+        self.save_producers_of(channel, Some(upto));
     }
 
     pub(super) fn save_producers(&mut self) {
@@ -49,11 +46,11 @@ impl Worker {
         });
         let due: Vec<ChannelUid> = channels.map(|(channel, ..)| channel).collect();
         for channel in due {
-            self.save_producers_of(channel);
+            self.save_producers_of(channel, None);
         }
     }
 
-    fn save_producers_of(&mut self, channel: ChannelUid) {
+    fn save_producers_of(&mut self, channel: ChannelUid, then_trim: Option<Seq>) {
         if let Some((replica, actor)) = self.shard.get_mut(channel) {
             let (seq, bytes) = replica.producer_snapshot();
             actor.producers_saved = seq;
@@ -61,6 +58,7 @@ impl Worker {
                 channel,
                 seq,
                 bytes,
+                then_trim,
             });
         }
     }

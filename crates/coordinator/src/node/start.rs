@@ -190,7 +190,7 @@ impl Starting {
         );
         let (writes, wal) = started.map_err(NodeError::Thread)?;
         let (reads, readers) = ReadHandle::start(&reader).map_err(NodeError::Thread)?;
-        let started = FlushHandle::start(flusher, Arc::clone(&telemetry));
+        let started = FlushHandle::start(flusher, writes.clone(), Arc::clone(&telemetry));
         let (flush, flusher) = started.map_err(NodeError::Thread)?;
         let registry = Arc::new(Registry::default());
         let voter = Voter {

@@ -12,10 +12,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use tetrarch_log::Failure;
+use tetrarch_log::{Failure, WriteOp};
 use tetrarch_wire::{ChannelUid, Seq};
 
-use super::Flusher;
+use super::{Flusher, WriteHandle};
 use crate::telemetry::{StoreErrorKind, Telemetry};
 
 /// How much is copied before orders are looked at again.
@@ -37,6 +37,9 @@ pub(crate) enum FlushOrder {
         channel: ChannelUid,
         seq: Seq,
         bytes: Bytes,
+        /// Up to where the log may be trimmed once that is durable: the batches that the producers
+        /// are remembered by go with it.
+        then_trim: Option<Seq>,
     },
 }
 
@@ -50,6 +53,7 @@ pub(crate) struct FlushHandle {
 impl FlushHandle {
     pub(crate) fn start(
         flusher: Flusher,
+        writes: WriteHandle,
         telemetry: Arc<Telemetry>,
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (sender, orders) = mpsc::sync_channel(MAX_ORDERS);
@@ -58,6 +62,7 @@ impl FlushHandle {
             flusher,
             orders,
             stopping: Arc::clone(&stopping),
+            writes,
             telemetry,
             refused: None,
         };
@@ -91,6 +96,7 @@ struct FlushThread {
     flusher: Flusher,
     orders: mpsc::Receiver<FlushOrder>,
     stopping: Arc<AtomicBool>,
+    writes: WriteHandle,
     telemetry: Arc<Telemetry>,
     /// Why the disk refused the last time, if it did.
     refused: Option<String>,
@@ -156,11 +162,18 @@ impl FlushThread {
                     channel,
                     seq,
                     bytes,
-                } => {
-                    if let Err(error) = self.flusher.save_producers(channel, seq, &bytes) {
+                    then_trim,
+                } => match self.flusher.save_producers(channel, seq, &bytes) {
+                    Ok(()) => {
+                        if let Some(upto) = then_trim {
+                            self.writes.order(channel, WriteOp::Trim { upto });
+                        }
+                    }
+                    // What is not trimmed now is trimmed with what retention lets go next.
+                    Err(error) => {
                         tracing::warn!(%channel, %error, "the producers were not saved");
                     }
-                }
+                },
             }
         }
     }

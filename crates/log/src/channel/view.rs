@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::{Batch, EpochStart, HardState, LogPosition, Seq};
 
 use crate::Damage;
@@ -145,7 +146,8 @@ impl View {
     /// Of two truncations the files need only follow the lower one: what lies between was written
     /// after it and is still in memory.
     fn put_cut(&mut self, cut: Cut) {
-        if self.cut.is_none_or(|present| cut.at.seq < present.at.seq) {
+        let is_lower = |present: Cut| cut.at.seq < present.at.seq;
+        if self.cut.is_none_or(is_lower) || planted(Mutant::LaterCutWins) {
             self.cut = Some(cut);
         }
     }

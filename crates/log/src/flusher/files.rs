@@ -8,6 +8,7 @@ use std::io::IoSlice;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::{Batch, EpochStart, Link, LogPosition, Seq};
 
 use super::deleted;
@@ -296,7 +297,11 @@ impl ChannelFiles {
             shared.files.get(&*shared.disk, &path)?.sync_data()?;
         }
         let log_start = channel.view().log_start;
-        let mut state = state_of(channel, work, cut.lsn, log_start, &keep);
+        let mut applied = cut.lsn;
+        if planted(Mutant::CutClaimsAll) {
+            applied = work.lsn;
+        }
+        let mut state = state_of(channel, work, applied, log_start, &keep);
         state.epochs.retain(|epoch| epoch.start <= cut.at.seq);
         self.save(shared, channel, state)?;
         let len = keep.last().map(|last| (last.base(), last.record.len));
@@ -380,7 +385,9 @@ impl ChannelFiles {
         segment: &Segment,
     ) -> Result<(), DiskError> {
         let path = shared.layout.segment(channel.uid, segment.base());
-        shared.files.get(&*shared.disk, &path)?.sync_data()?;
+        if !planted(Mutant::SealWithoutSync) {
+            shared.files.get(&*shared.disk, &path)?.sync_data()?;
+        }
         self.unsynced_bytes = 0;
         let path = shared.layout.index(channel.uid, segment.base());
         index::save(&*shared.disk, &path, segment)
@@ -452,7 +459,10 @@ fn fitting(segment: &Segment, batches: &[Batch], options: &crate::StoreOptions) 
 /// How many whole segments end at or before `upto`. The one that is written to stays.
 fn trimmable(segments: &[SegmentRecord], upto: Seq) -> usize {
     let sealed = segments.len().saturating_sub(1);
-    segments[..sealed].partition_point(|segment| segment.end.seq <= upto)
+    segments[..sealed].partition_point(|segment| match planted(Mutant::TrimsStraddling) {
+        true => segment.previous.seq < upto,
+        false => segment.end.seq <= upto,
+    })
 }
 
 /// Forgets epochs that began before the one in force where the log begins.

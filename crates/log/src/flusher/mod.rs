@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::ChannelUid;
 
 use crate::LogError;
@@ -210,7 +211,9 @@ impl<D: Disk> Flusher<D> {
                 Ok(0)
             }
             Err(WriteFault::Disk(error)) => {
-                channel.view().give_back(work.cut);
+                if !planted(Mutant::ForgetsCutOnError) {
+                    channel.view().give_back(work.cut);
+                }
                 Err(self.shared.poison_if_fatal(error))
             }
         }

@@ -2,6 +2,7 @@
 //! written, under a new incarnation; while there are fewer than allowed, a new one is made.
 
 use std::sync::Arc;
+use tetrarch_mutant::{Mutant, planted};
 
 use super::{FlushProgress, Flusher};
 use crate::LogError;
@@ -15,7 +16,8 @@ impl<D: Disk> Flusher<D> {
     pub(super) fn recycle_wal(&mut self, progress: &mut FlushProgress) -> Result<(), LogError> {
         while let Some(full) = self.shared.wal.oldest_full() {
             let needed = |lsn| lsn <= full.last_lsn;
-            if self.shared.oldest_dirty().is_some_and(needed) {
+            if self.shared.oldest_dirty().is_some_and(needed) && !planted(Mutant::RecycleNeededFile)
+            {
                 break;
             }
             self.recycle(full.incarnation)?;

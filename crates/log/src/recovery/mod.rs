@@ -15,6 +15,7 @@ mod wal_files;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::ChannelUid;
 
 use crate::disk::Disk;
@@ -50,6 +51,11 @@ pub(crate) fn recover<D: Disk>(
         writer.adopt(&channel);
     }
     inventory.offer_ready(flusher)?;
+    if planted(Mutant::ServesBeforeReplayed) {
+        flusher.meta_mut().meta.served_boot = meta.boot;
+        flusher.meta_mut().meta.wal_floor = first_new;
+        flusher.save_meta()?;
+    }
     let mut replay = Replay::new(shared, &mut writer, flusher, &mut lost, wal_file_bytes);
     if let Some(incarnation) = missing {
         replay.halt_all(&Damage::WalMissing { incarnation });

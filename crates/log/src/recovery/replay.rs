@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::ChannelUid;
 
 use super::Lost;
@@ -167,6 +168,9 @@ impl<'a, D: Disk> Replay<'a, D> {
         }
         if let Some(channel) = self.shared.channel(uid) {
             let view = channel.view();
+            if planted(Mutant::CutNotReplayed) && matches!(op, WriteOp::Truncate(_)) {
+                return false;
+            }
             let grows = matches!(op, WriteOp::Append(_) | WriteOp::Truncate(_));
             return lsn > view.last_lsn && !(grows && view.halted.is_some());
         }

@@ -191,3 +191,25 @@ fn a_store_cannot_be_opened_twice() {
     drop(store);
     opened(&disk);
 }
+
+/// Nothing but a flush makes room for it, and below its trigger there is none.
+#[test]
+fn a_group_beyond_the_bound_of_memory_is_taken_when_the_flusher_has_nothing_to_do() {
+    let options = crate::StoreOptions {
+        pending_max_bytes: 16 * 1024,
+        ..small()
+    };
+    let disk = CrashDisk::new();
+    format(&disk, Path::new(DIR), &identity()).unwrap();
+    let mut store = open(Arc::new(disk), Path::new(DIR), options).unwrap();
+    let mut log = Log::new();
+    let first = [request(
+        1,
+        vec![open_op("a"), WriteOp::Append(log.batches(1, 1000))],
+    )];
+    store.writer.commit(&first).unwrap();
+    let large = [request(1, vec![WriteOp::Append(log.batches(30, 1000))])];
+    store.flusher.flush(u64::MAX).unwrap();
+    store.writer.commit(&large).unwrap();
+    assert_eq!(read_all(&store.reader, channel_uid(1)), log.all);
+}

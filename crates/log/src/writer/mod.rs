@@ -6,6 +6,7 @@ use std::io::IoSlice;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::{Boot, ChannelUid};
 
 use crate::channel::Channel;
@@ -158,11 +159,14 @@ impl<D: Disk> Writer<D> {
         self.plan.adopt(channel);
     }
 
-    /// Memory must stay bounded even if the flusher cannot keep up.
+    /// Memory must stay bounded even if the flusher cannot keep up. Below what triggers the flusher
+    /// there is nothing to wait for: even a group larger than the bound is taken then.
     fn check_backlog(&self, group: &[WriteRequest]) -> Result<(), GroupError> {
+        let options = &self.shared.options;
         let pending = self.shared.pending_bytes();
         let added: usize = group.iter().map(WriteRequest::encoded_len).sum();
-        if pending > 0 && pending + added as u64 > self.shared.options.pending_max_bytes {
+        let is_over = pending + added as u64 > options.pending_max_bytes;
+        if pending >= options.flush_trigger_bytes.max(1) && is_over {
             self.shared.announce();
             return Err(GroupError::WalFull);
         }
@@ -230,7 +234,9 @@ impl<D: Disk> Writer<D> {
         if let Err(error) = written {
             return Err(self.cut_back(error));
         }
-        if let Err(error) = self.current.file.sync_data() {
+        if !planted(Mutant::LogNotSynced)
+            && let Err(error) = self.current.file.sync_data()
+        {
             return Err(self.fatal(&error));
         }
         self.offset += len;
@@ -255,6 +261,9 @@ impl<D: Disk> Writer<D> {
     fn cut_back(&mut self, error: DiskError) -> GroupError {
         if error.failure == Failure::Fatal || error.failure == Failure::Corrupt {
             return self.fatal(&error);
+        }
+        if planted(Mutant::FailedWriteStays) {
+            return self.given_up(error);
         }
         self.torn = true;
         let is_whole = self.is_whole();

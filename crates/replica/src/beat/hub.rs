@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::{Boot, ChannelUid, NodeId, ReplicaRole, VoterId};
 
 use super::{
@@ -118,7 +119,12 @@ impl BeatHub {
             }
         }
         let known = self.channels.get(&local.channel);
-        if known.is_none_or(|known| !known.local.stands_as(local)) {
+        let by_role = planted(Mutant::StandingByRole);
+        let changed = |known: &Stamped| match by_role {
+            true => known.local.role != local.role,
+            false => !known.local.stands_as(local),
+        };
+        if known.is_none_or(changed) {
             self.standing += 1;
         }
         let stamped = Stamped {

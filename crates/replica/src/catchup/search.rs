@@ -1,6 +1,7 @@
 //! A replica asks where its log parts from the leader's, and iterates downward through its epochs
 //! until the two agree (protocol §9.3; KIP-101, KIP-279). The high watermark plays no part in it.
 
+use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::{
     EpochStart, LogPosition, Seq,
     frame::{ChannelMessage, FindPoint, NackCode, PointResponse},
@@ -104,8 +105,10 @@ impl Replica {
         mine: Option<LogPosition>,
         ctx: &mut Context<'_>,
     ) {
+        let is_same =
+            |mine: &LogPosition| mine.link == point.link || planted(Mutant::CutWithoutComparing);
         // The own position and not the leader's words for it is what the log ends at from now on.
-        if let Some(mine) = mine.filter(|mine| mine.link == point.link) {
+        if let Some(mine) = mine.filter(is_same) {
             if self.truncate(mine, ctx) {
                 self.following.verify(mine);
                 self.pull(ctx);
@@ -146,6 +149,9 @@ impl Replica {
     /// Gives up whatever was under way: the role or the leader has changed, or the log was cut.
     pub(crate) fn forget_catch_up(&mut self) {
         self.catch_up = CatchUp::None;
+        if planted(Mutant::StaleComparison) {
+            return;
+        }
         self.reads
             .retain(|_, purpose| !matches!(purpose, ReadPurpose::ComparePoint { .. }));
     }

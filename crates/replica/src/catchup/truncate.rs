@@ -1,6 +1,7 @@
 //! Cutting the log back: to a position that it was shown to share with the leader's log, and never
 //! below what is known to be committed (protocol §9.3, I11).
 
+use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::{LogPosition, Seq};
 
 use crate::{Context, HaltReason, Replica};
@@ -35,7 +36,9 @@ impl Replica {
     pub(crate) fn cut_memory(&mut self, point: LogPosition) {
         self.log.truncate(point);
         self.durability.note_cut(point.seq);
-        self.producers.rollback(point.seq);
+        if !planted(Mutant::ProducersNotRolledBack) {
+            self.producers.rollback(point.seq);
+        }
         self.controls.truncate(point.seq);
         self.following.truncate(point);
     }

@@ -6,6 +6,7 @@
 //! are issued. Once one has failed, so do all that were issued before the replica was told, whatever
 //! they are: a batch may rest on an election promise, and a truncation on an append.
 
+use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::{LogPosition, ReplicaRole, frame::ProduceOutcome};
 
 use super::{Pending, Retry, Write};
@@ -100,7 +101,10 @@ impl Replica {
         let Some(leadership) = &mut self.leadership else {
             return;
         };
-        let keep = leadership.sent.max(leadership.start);
+        let mut keep = leadership.sent.max(leadership.start);
+        if planted(Mutant::TakesBackSent) {
+            keep = leadership.start;
+        }
         let point = self.log.position_at(keep.max(durable.seq));
         let Some(point) = point.filter(|point| point.seq < self.log.tail().seq) else {
             return;
@@ -131,6 +135,9 @@ impl Replica {
             return;
         };
         self.durability.retry = None;
+        if planted(Mutant::NeverTryAgain) {
+            return;
+        }
         if let (true, Some(old)) = (retry.hard_state, self.durability.hard_state) {
             let writes = vec![LogWrite::HardState(self.hard_state)];
             let before = self.log.tail();

@@ -1,5 +1,6 @@
 //! What is held back until a persist completes, and how it comes out.
 
+use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::{
     Epoch, ReplicaRole, Seq, VoterId,
     frame::{ChannelMessage, FrameType, ProduceOutcome, VoteKind},
@@ -51,6 +52,9 @@ impl Replica {
     fn promise(&mut self, promise: Promise, ctx: &mut Context<'_>) {
         match self.durability.hard_state() {
             None => ctx.effects.push(promise.into_effect()),
+            Some(_) if planted(Mutant::SpeakBeforePromise) => {
+                ctx.effects.push(promise.into_effect());
+            }
             Some(after) => {
                 let stamp = self.stamp();
                 self.durability.hold(Held {

@@ -1,5 +1,6 @@
 //! Issuing writes, and what follows when one is durable.
 
+use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::{Batch, HardState, LogPosition, ReplicaRole, Seq};
 
 use super::{Pending, Write};
@@ -80,7 +81,9 @@ impl Replica {
                 self.log.made_durable(end, pending.generation);
             }
             Write::HardState => {
-                if self.durability.hard_state == Some(pending.token) {
+                if self.durability.hard_state == Some(pending.token)
+                    || planted(Mutant::OldPromiseReleases)
+                {
                     self.durability.hard_state = None;
                 }
             }

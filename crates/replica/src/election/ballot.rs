@@ -1,5 +1,6 @@
 //! Whether a vote may be given: a function of what the voter promised and of the two logs.
 
+use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::{Epoch, HardState, LogPosition, frame::RefusalReason};
 
 /// Whether a voter that made the promise `promised`, and whose log is durable to `own`, may vote
@@ -19,7 +20,8 @@ pub fn may_vote(
         return Err(RefusalReason::Stale);
     }
     let voted = promised.voted_for;
-    if asked.n == promised.epoch_seen.n && voted.is_some_and(|voter| voter != asked.leader) {
+    let other = voted.is_some_and(|voter| voter != asked.leader) && !planted(Mutant::VoteTwice);
+    if asked.n == promised.epoch_seen.n && other {
         return Err(RefusalReason::Voted);
     }
     check_log(theirs, own)
@@ -28,7 +30,10 @@ pub fn may_vote(
 /// The candidate's durable log must be at least as good, by last epoch first and then by length
 /// (Raft §5.4.1): else it may lack what is committed.
 pub(super) fn check_log(theirs: LogPosition, own: LogPosition) -> Result<(), RefusalReason> {
-    if theirs.rank() >= own.rank() {
+    if theirs.rank() >= own.rank()
+        || planted(Mutant::VoteWithoutLogCheck)
+        || (planted(Mutant::LongerLogWins) && theirs.seq >= own.seq)
+    {
         Ok(())
     } else {
         Err(RefusalReason::Log)

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use tetrarch_fsm::TransitionSignal;
+use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::{
     Epoch, ReplicaRole, VoterId,
     frame::{RefusalReason, VoteKind, VoteResponse},
@@ -98,7 +99,8 @@ impl Replica {
         let Some(candidacy) = &mut self.candidacy else {
             return;
         };
-        if (response.kind, epoch) != (candidacy.kind, Epoch::new(candidacy.n, self.me)) {
+        let round = (candidacy.kind, Epoch::new(candidacy.n, self.me));
+        if (response.kind, epoch) != round && !planted(Mutant::StaleVoteCounts) {
             return;
         }
         match response.refusal {
@@ -124,9 +126,13 @@ impl Replica {
         };
         let config = self.controls.config();
         let votes = |set: &BTreeSet<VoterId>| set.iter().filter(|id| config.contains(**id)).count();
-        let (majority, n, kind) = (config.majority(), candidacy.n, candidacy.kind);
+        let (mut majority, n, kind) = (config.majority(), candidacy.n, candidacy.kind);
+        if planted(Mutant::WinWithoutMajority) {
+            majority -= 1;
+        }
         if votes(&candidacy.granted) >= majority {
             match kind {
+                VoteKind::Pre if planted(Mutant::PreVoteIsEnough) => self.win(ctx),
                 VoteKind::Pre => self.ask_for_votes(VoteKind::Vote, n, ctx),
                 VoteKind::Vote | VoteKind::Transfer => self.win(ctx),
             }

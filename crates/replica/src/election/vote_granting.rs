@@ -2,6 +2,7 @@
 //! is at least as good as the own one, not while a leader is heard, and never before the promise
 //! is durable.
 
+use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::{
     Epoch, HardState, ReplicaRole, VoterId,
     frame::{ChannelMessage, RefusalReason, VoteKind, VoteRequest, VoteResponse},
@@ -107,7 +108,8 @@ impl Replica {
     /// Makes the promise, which the answer then waits for.
     fn promise_vote(&mut self, n: u64, candidate: VoterId, ctx: &mut Context<'_>) {
         let given = Some(candidate);
-        if (self.hard_state.epoch_seen.n, self.hard_state.voted_for) == (n, given) {
+        let same_n = self.hard_state.epoch_seen.n == n || planted(Mutant::SameCandidateShortcut);
+        if same_n && self.hard_state.voted_for == given {
             return; // Asked again: the same promise.
         }
         let seen = Epoch::new(n, VoterId::NONE).max(self.hard_state.epoch_seen);

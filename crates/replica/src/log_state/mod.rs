@@ -4,6 +4,7 @@
 mod epochs;
 mod recent;
 
+use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::{Batch, EpochStart, LogPosition, Seq};
 
 pub(crate) use epochs::Epochs;
@@ -93,7 +94,8 @@ impl LogState {
     /// A write that ended at `end` is durable. It counts only if nothing was cut since it was
     /// issued (protocol §3.5).
     pub(crate) fn made_durable(&mut self, end: LogPosition, generation: u64) {
-        if generation == self.generation && end.seq > self.durable.seq {
+        let is_current = generation == self.generation || planted(Mutant::DurableAcrossCut);
+        if is_current && end.seq > self.durable.seq {
             debug_assert!(end.seq <= self.tail.seq);
             self.durable = end;
         }

@@ -1,6 +1,7 @@
 //! A client wants to append: what is refused, what is known already, and what is staged
 //! (protocol §8, §14).
 
+use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::{
     ReplicaRole,
     frame::{ProduceOutcome, RetryReason},
@@ -93,6 +94,10 @@ impl Replica {
             }
             Admission::OutOfOrder { expected } => {
                 let outcome = ProduceOutcome::OutOfOrder { expected };
+                if planted(Mutant::OutOfOrderUnconfirmed) {
+                    self.reply(ticket, outcome, ctx);
+                    return;
+                }
                 self.reply_when_confirmed(ticket, outcome, ctx);
                 return;
             }
@@ -104,7 +109,7 @@ impl Replica {
 
     /// All events are in the log: answered when they are committed, as they were the first time.
     fn answer_known(&mut self, known: Answerable, ctx: &mut Context<'_>) {
-        if known.needs > self.commit {
+        if known.needs > self.commit && !planted(Mutant::KnownBeforeCommitted) {
             if let Some(leadership) = &mut self.leadership {
                 leadership.in_flight.push(known);
             }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::{
     Link, Seq,
     frame::{AppendedRun, ProduceOutcome},
@@ -60,7 +61,7 @@ impl InFlight {
     /// A request waits. Nearly always for the end of the log, so that the queue stays in order.
     pub(super) fn push(&mut self, request: Answerable) {
         let index = match self.waiting.back() {
-            Some(last) if last.needs > request.needs => self
+            Some(last) if last.needs > request.needs && !planted(Mutant::UnsortedWaiters) => self
                 .waiting
                 .partition_point(|other| other.needs <= request.needs),
             Some(_) | None => self.waiting.len(),

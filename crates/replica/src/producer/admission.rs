@@ -1,5 +1,6 @@
 //! Whether events of an idempotent producer are new, known, or out of place (protocol §14).
 
+use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::{Link, ProducerEpoch, ProducerId, ProducerSeq, Seq, frame::AppendedRun};
 
 use super::{ProducerTable, table::Producer};
@@ -59,7 +60,7 @@ impl Admission {
 
 impl Producer {
     fn judge(&self, base: ProducerSeq, count: u32) -> Admission {
-        if base == self.next {
+        if base == self.next || (base < self.next && planted(Mutant::RetryAppendedAgain)) {
             return Admission::append_all();
         }
         if base > self.next {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::ProducerId;
 use thiserror::Error;
 
@@ -26,7 +27,12 @@ impl ProducerTable {
     /// The committed part of the table.
     pub(crate) fn snapshot(&self) -> Bytes {
         // Serialising to memory fails only for types that refuse to be serialised; these do not.
-        postcard::to_allocvec(&self.committed().producers)
+        let producers = if planted(Mutant::SnapshotOfUncommitted) {
+            self.producers.clone()
+        } else {
+            self.committed().producers
+        };
+        postcard::to_allocvec(&producers)
             .expect("a table of producers serialises")
             .into()
     }

@@ -208,3 +208,42 @@ impl ProducerTable {
         quiet
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tetrarch_wire::{Epoch, VoterId};
+
+    use super::*;
+
+    fn header(kind: BatchKind, producer: u8, seq: u64) -> BatchHeader {
+        BatchHeader {
+            kind,
+            has_origin: false,
+            base_seq: Seq::new(seq),
+            count: 1,
+            epoch: Epoch::new(1, VoterId::from_bytes([1; 16])),
+            producer: ProducerId::from_bytes([producer; 16]),
+            producer_epoch: ProducerEpoch::new(0),
+            base_producer_seq: ProducerSeq::new(1),
+            ts_ms: 0,
+            body_len: 0,
+            body_crc: 0,
+            link: Link::from_bytes([0; 16]),
+        }
+    }
+
+    #[test]
+    fn producers_that_a_cut_off_batch_forgot_are_known_again() {
+        let mut table = ProducerTable::new(4);
+        table.apply(&header(BatchKind::Data, 1, 1), None);
+        table.apply(&header(BatchKind::Data, 2, 2), None);
+        let before = table.producers.clone();
+        let expire = Control::ProducerExpire {
+            producers: table.longest_quiet(1),
+        };
+        table.apply(&header(BatchKind::Noop, 0, 3), Some(&expire));
+        assert_eq!(table.len(), 1);
+        table.rollback(Seq::new(2));
+        assert_eq!(table.producers, before);
+    }
+}

@@ -1,6 +1,7 @@
 //! A replica takes what the leader pushes: compares, skips what it holds, cuts what the leader
 //! does not have, appends the rest, and acknowledges once that is durable (protocol §8).
 
+use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::{
     Batch, Epoch, LogPosition, Seq, VoterId,
     frame::{Append, AppendAck, AppendNack, ChannelMessage, DiskLevel, NackCode},
@@ -140,6 +141,9 @@ impl Replica {
 
     /// Compares the own log with a position of the leader's, as far as memory allows.
     fn compare(&self, position: LogPosition) -> Comparison {
+        if planted(Mutant::AppendWithoutComparing) && position.seq <= self.log.tail().seq {
+            return Comparison::Same;
+        }
         match self.log.position_at(position.seq) {
             Some(mine) if mine.link == position.link => Comparison::Same,
             Some(_) => Comparison::Different,
@@ -157,7 +161,11 @@ impl Replica {
         let (Some(epoch), Some(verified)) = (self.following.leader, self.following.verified) else {
             return;
         };
-        let own = to_acknowledge(self.log.durable(), verified);
+        let own = if planted(Mutant::AcknowledgeBeforeSync) {
+            to_acknowledge(self.log.tail(), verified)
+        } else {
+            to_acknowledge(self.log.durable(), verified)
+        };
         let ack = AppendAck {
             durable: own.seq,
             durable_link: own.link,

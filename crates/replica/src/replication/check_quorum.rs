@@ -1,6 +1,7 @@
 //! A leader that nobody follows any more must notice it by itself (protocol §6 CheckQuorum, I12).
 
 use tetrarch_fsm::TransitionSignal;
+use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::{Epoch, ReplicaRole, VoterId};
 
 use super::{follower::Follower, leadership::nth_latest};
@@ -11,10 +12,16 @@ impl Replica {
     /// the first one: a leader that was suspended acknowledges nothing before it.
     pub(crate) fn check_quorum(&mut self, ctx: &mut Context<'_>) {
         let deadline = self.quorum_deadline();
+        let signal = if planted(Mutant::WrongSignal) {
+            TransitionSignal::ElectionLost
+        } else {
+            TransitionSignal::QuorumLost
+        };
         if deadline.is_some_and(|at| at <= ctx.now.mono)
+            && !planted(Mutant::NeverLoseQuorum)
             && self.change_role(
                 ReplicaRole::Replica,
-                TransitionSignal::QuorumLost,
+                signal,
                 "no majority of the voters was heard within the election timeout",
                 ctx,
             )

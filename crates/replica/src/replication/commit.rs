@@ -2,6 +2,7 @@
 //! counting only after its own fsync, and only by number from the first batch of its own epoch on
 //! (Raft §5.4.2).
 
+use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::{ReplicaRole, Seq, frame::ProduceOutcome};
 
 use super::controls::Decision;
@@ -14,9 +15,10 @@ use crate::{Context, Effect, Replica};
 #[must_use]
 pub fn committed_by_count(mut durable: Vec<Seq>, majority: usize, start: Seq) -> Option<Seq> {
     durable.sort_unstable();
-    let index = durable.len().checked_sub(majority)?;
+    let fewer = usize::from(planted(Mutant::CommitWithoutMajority) && majority > 1);
+    let index = durable.len().checked_sub(majority - fewer)?;
     let on_majority = durable.get(index).copied();
-    on_majority.filter(|seq| *seq >= start)
+    on_majority.filter(|seq| *seq >= start || planted(Mutant::CountOldEpochs))
 }
 
 impl Replica {
@@ -42,6 +44,9 @@ impl Replica {
         let voters = self.config().voter_ids().iter();
         voters
             .map(|voter| {
+                if *voter == self.me && planted(Mutant::CountBeforeSync) {
+                    return self.log.tail().seq;
+                }
                 if *voter == self.me {
                     return self.log.durable().seq;
                 }

@@ -2,6 +2,7 @@
 //! makes it durable and steps down.
 
 use tetrarch_fsm::TransitionSignal;
+use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::{Epoch, HardState, ReplicaRole, VoterId};
 
 use crate::{Context, Replica};
@@ -48,7 +49,8 @@ impl Replica {
     /// The leader of `epoch` speaks. Says whether it is to be followed: not if a higher epoch is
     /// known.
     pub(crate) fn follow(&mut self, epoch: Epoch, ctx: &mut Context<'_>) -> bool {
-        if epoch.n < self.hard_state.epoch_seen.n || epoch.leader == self.me {
+        let is_over = epoch.n < self.hard_state.epoch_seen.n;
+        if (is_over && !planted(Mutant::FollowLowerEpoch)) || epoch.leader == self.me {
             return false;
         }
         if epoch.n > self.hard_state.epoch_seen.n {
@@ -69,6 +71,11 @@ impl Replica {
             self.thrash.settled();
             self.forget_catch_up();
             self.handover_ends(epoch.leader, ctx);
+            if planted(Mutant::CutToCommit)
+                && let Some(point) = self.log.position_at(self.commit)
+            {
+                self.truncate(point, ctx);
+            }
         }
         true
     }

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::{Link, LogPosition, Seq};
 
 use crate::Moment;
@@ -39,6 +40,8 @@ pub(crate) struct Follower {
     in_flight_batches: usize,
     /// When the probe was sent that has not been answered.
     pub(crate) probe: Option<Moment>,
+    /// When it was probed last.
+    probed: Moment,
     /// The commit position that it was told last.
     pub(crate) told_commit: Seq,
     /// When it last showed progress, or was last asked for it.
@@ -65,6 +68,7 @@ impl Follower {
             in_flight_bytes: 0,
             in_flight_batches: 0,
             probe: None,
+            probed: now,
             told_commit: Seq::ZERO,
             progress: now,
             contact: now,
@@ -116,6 +120,13 @@ impl Follower {
         self.forget_in_flight();
     }
 
+    /// It is asked where it stands.
+    pub(crate) fn asked(&mut self, commit: Seq, now: Moment) {
+        self.probe = Some(now);
+        self.probed = now;
+        self.told_commit = commit;
+    }
+
     fn forget_in_flight(&mut self) {
         self.in_flight.clear();
         self.in_flight_bytes = 0;
@@ -140,8 +151,10 @@ impl Follower {
         }
         while self.in_flight.front().is_some_and(|s| s.end.seq <= durable) {
             if let Some(sent) = self.in_flight.pop_front() {
-                self.in_flight_bytes -= sent.bytes;
-                self.in_flight_batches -= sent.batches;
+                if !planted(Mutant::WindowNotGivenBack) {
+                    self.in_flight_bytes -= sent.bytes;
+                    self.in_flight_batches -= sent.batches;
+                }
                 self.contact = self.contact.max(sent.at);
                 self.progress = now;
             }
@@ -183,8 +196,9 @@ impl Follower {
             || self.told_commit < commit
     }
 
-    /// Since when it owes the answer.
+    /// Since when it owes the answer. An answer that shows no progress does not make it owe another
+    /// one at once.
     pub(crate) fn waiting_since(&self) -> Moment {
-        self.probe.map_or(self.progress, |at| at.max(self.progress))
+        self.probed.max(self.progress)
     }
 }

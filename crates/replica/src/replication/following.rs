@@ -1,5 +1,6 @@
 //! What a replica knows of the leader that it follows.
 
+use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::{Epoch, LogPosition, Seq};
 
 use crate::Moment;
@@ -24,7 +25,9 @@ impl Following {
     /// Follows the leader of `epoch` from now on.
     pub(crate) fn follow(&mut self, epoch: Epoch, now: Moment) {
         self.leader = Some(epoch);
-        self.verified = None;
+        if !planted(Mutant::VerifiedOutlivesLeader) {
+            self.verified = None;
+        }
         self.told = None;
         self.unverified_since = Some(now);
     }
@@ -32,7 +35,9 @@ impl Following {
     /// Follows nobody.
     pub(crate) fn forget(&mut self) {
         self.leader = None;
-        self.verified = None;
+        if !planted(Mutant::VerifiedOutlivesLeader) {
+            self.verified = None;
+        }
         self.told = None;
         self.unverified_since = None;
     }

@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::{
     Batch, Epoch, NodeId, ReplicaRole, Seq, VoterId,
     batch::Control,
@@ -100,7 +101,11 @@ impl Replica {
             return;
         };
         for ticket in leadership.in_flight.drain_all() {
-            self.reply(ticket, ProduceOutcome::Indeterminate, ctx);
+            let mut outcome = ProduceOutcome::Indeterminate;
+            if planted(Mutant::RetryForInFlight) {
+                outcome = self.not_leader(successor);
+            }
+            self.reply(ticket, outcome, ctx);
         }
         let (staged, perhaps_known) = leadership.staging.drain();
         for ticket in staged {

@@ -1,5 +1,6 @@
 //! What another replica said: who may say it, and which topic it belongs to.
 
+use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::{
     Epoch, ReplicaRole, VoterId,
     frame::{ChannelMessage, VoteKind, VoteRequest, VoteResponse},
@@ -142,7 +143,7 @@ impl Replica {
     ) {
         if epoch.leader != from {
             self.refused += 1;
-        } else if epoch.n < self.hard_state.epoch_seen.n {
+        } else if epoch.n < self.hard_state.epoch_seen.n && !planted(Mutant::FollowLowerEpoch) {
             self.refuse_stale(from, ctx);
         } else if self.follow(epoch, ctx) {
             self.silence.heard(from, ctx.now.mono);

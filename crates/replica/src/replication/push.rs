@@ -77,8 +77,7 @@ impl Replica {
         let Some(follower) = self.follower_mut(voter) else {
             return;
         };
-        follower.probe = Some(ctx.now.mono);
-        follower.told_commit = commit;
+        follower.asked(commit, ctx.now.mono);
         let append = Append {
             previous,
             commit,

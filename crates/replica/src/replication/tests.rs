@@ -514,3 +514,22 @@ fn a_silent_follower_is_probed_each_interval_and_nothing_is_sent_twice() {
     assert_eq!((sent(&effects).len(), probes(&effects)), (2, 2));
     assert!(sent(&bench.wait(1)).is_empty());
 }
+
+/// A follower whose disk stands still answers each probe, and is asked again after an interval, not
+/// at once.
+#[test]
+fn an_answer_without_progress_brings_no_other_probe_before_its_time() {
+    let mut bench = Bench::leader(3, Settings::default());
+    let start = bench.replica.view().tail;
+    bench.ack(1, start);
+    bench.produce(7, 1, 1);
+    let is_probe = |message: &&ChannelMessage| matches!(message, ChannelMessage::Append(_));
+    let probed = bench.wait(160);
+    assert!(sent(&probed).iter().any(is_probe), "{probed:?}");
+    for _ in 0..3 {
+        bench.ack(1, start);
+        let soon = bench.wait(1);
+        assert!(!sent(&soon).iter().any(is_probe), "{soon:?}");
+    }
+    assert!(sent(&bench.wait(160)).iter().any(is_probe));
+}

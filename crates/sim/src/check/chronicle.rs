@@ -12,7 +12,7 @@ use tetrarch_wire::{
 
 use super::Expected;
 use crate::{
-    client::{Asked, payload},
+    client::{Asked, payload, sender_of},
     node::{Member, Node},
     world::{Channel, ChannelIndex},
 };
@@ -232,8 +232,11 @@ impl Chronicle {
                     })
             };
             let copies = holders.iter().filter(holds).count();
+            // What a disk has lost since it acknowledged may have been counted.
+            let gone = |node: &&usize| nodes[**node].expected[asked.channel].is_none();
+            let gone = holders.iter().filter(gone).count();
             assert!(
-                copies > holders.len() / 2,
+                copies + gone > holders.len() / 2,
                 "I8: event {number} of producer {} at {seq} is durable on {copies} of {}",
                 asked.producer,
                 holders.len()
@@ -251,14 +254,23 @@ impl Chronicle {
     }
 
     /// Whether every holder has everything, durably, and knows that it is committed.
-    pub(crate) fn all_caught_up(&self, nodes: &[Node], channels: &[Channel]) -> bool {
+    pub(crate) fn all_caught_up(
+        &self,
+        nodes: &[Node],
+        channels: &[Channel],
+        damaged: &BTreeSet<usize>,
+    ) -> bool {
         self.channels
             .iter()
             .zip(channels)
             .enumerate()
             .all(|(index, (history, channel))| {
                 let committed = history.committed.last().map(|last| last.position());
-                channel.holders.iter().all(|node| {
+                let mut sound = channel
+                    .holders
+                    .iter()
+                    .filter(|node| !damaged.contains(node));
+                sound.all(|node| {
                     let disk = nodes[*node].expected[index].as_ref();
                     let process = nodes[*node].process.as_ref();
                     let member = process.and_then(|process| process.shard.get(channel.uid));
@@ -273,10 +285,15 @@ impl Chronicle {
         &self,
         nodes: &[Node],
         channels: &[Channel],
+        damaged: &BTreeSet<usize>,
     ) {
         for (index, (history, channel)) in self.channels.iter().zip(channels).enumerate() {
             let committed = history.committed.last().map(|last| last.position());
-            for node in &channel.holders {
+            for node in channel
+                .holders
+                .iter()
+                .filter(|node| !damaged.contains(node))
+            {
                 let disk = nodes[*node].expected[index]
                     .as_ref()
                     .expect("a holder has a log");
@@ -293,7 +310,7 @@ impl Chronicle {
                 let (_, member) = member.expect("a holder has the channel");
                 let commit = member.commit;
                 assert_eq!(commit, disk.tail().seq, "I9: n{node} knows less committed");
-                disk.check_bytes(channel.uid, &process.reader);
+                disk.check_bytes(channel.uid, &process.reader, false);
                 for ((producer, number), seq) in &history.acknowledged {
                     if *seq > disk.start.seq {
                         let held = disk.batch_at(*seq);
@@ -450,7 +467,7 @@ fn i14_the_payload_is_what_was_sent(batch: &Batch, (producer, number): (usize, u
 fn i14_exactly_once(events: &mut BTreeMap<(ProducerId, u64), Seq>, batch: &Batch) {
     let header = batch.header();
     if !header.producer.is_idempotent() {
-        return;
+        return i14_not_appended_twice(events, batch);
     }
     for offset in 0..u64::from(header.count) {
         let number = header.base_producer_seq.plus(offset).get();
@@ -459,6 +476,25 @@ fn i14_exactly_once(events: &mut BTreeMap<(ProducerId, u64), Seq>, batch: &Batch
         assert!(
             before.is_none(),
             "I14: event {number} is at {before:?} and at {seq}"
+        );
+    }
+}
+
+/// I14: what a producer without deduplication was told is not appended is not, so that sending it
+/// again does not double it.
+fn i14_not_appended_twice(events: &mut BTreeMap<(ProducerId, u64), Seq>, batch: &Batch) {
+    let found = batch.events().expect("a checked batch holds what it says");
+    for (offset, event) in (0..).zip(found.iter()) {
+        let Some((producer, number)) = sender_of(&event.payload) else {
+            continue;
+        };
+        let mut id = [0xFF; 16];
+        id[0] = producer;
+        let seq = batch.base_seq().plus(offset);
+        let before = events.insert((ProducerId::from_bytes(id), number), seq);
+        assert!(
+            before.is_none(),
+            "I14: event {number} of a producer without deduplication is at {before:?} and at {seq}"
         );
     }
 }

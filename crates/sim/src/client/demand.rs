@@ -1,10 +1,10 @@
 //! What clients and operators ask for, and what they are told.
 
 use tetrarch_replica::{Input, Proposal, Ticket};
-use tetrarch_wire::{Seq, frame::ProduceOutcome};
+use tetrarch_wire::{ReplicaRole, Seq, frame::ProduceOutcome};
 
 use super::producer;
-use crate::world::{Event, MS, World};
+use crate::world::{ChannelIndex, Event, MS, World};
 
 /// After how long a producer asks somebody else, in milliseconds.
 const PATIENCE: u64 = 700;
@@ -27,8 +27,11 @@ impl World {
         one.node = Some(node);
         let (request, asked) = one.request(index, ticket, &mut self.dice);
         self.asked.insert(ticket, asked);
+        // Nobody is there, or it does not have the channel: that is known soon.
+        let answers = self.member(node, channel).is_some();
+        let patience = if answers { PATIENCE } else { 20 };
         self.at(
-            PATIENCE * MS,
+            patience * MS,
             Event::GiveUp {
                 producer: index,
                 ticket,
@@ -38,12 +41,28 @@ impl World {
             return;
         }
         if self.dice.permille(100) {
-            let ticket = self.ticket();
-            let at_least = self.chronicle.highest_acknowledged(channel);
-            self.looking.insert(ticket, (channel, at_least));
-            self.step(node, channel, Input::ReadIndex { ticket });
+            self.ask_index(node, channel);
         }
         self.step(node, channel, Input::Produce(request));
+    }
+
+    pub(crate) fn ask_index(&mut self, node: usize, channel: ChannelIndex) {
+        if self.nodes[node].paused_since.is_some() {
+            return;
+        }
+        let ticket = self.ticket();
+        let at_least = self.chronicle.highest_acknowledged(channel);
+        self.looking.insert(ticket, (channel, at_least));
+        self.step(node, channel, Input::ReadIndex { ticket });
+    }
+
+    /// Another node that believes to lead.
+    fn other_leader(&self, node: usize, channel: ChannelIndex) -> Option<usize> {
+        let mut others = (0..self.nodes.len()).filter(|other| *other != node);
+        others.find(|other| {
+            let member = self.member(*other, channel);
+            member.is_some_and(|(_, member)| member.role == ReplicaRole::Leader)
+        })
     }
 
     pub(crate) fn give_up(&mut self, producer: usize, ticket: Ticket) {
@@ -52,6 +71,9 @@ impl World {
             .get(producer)
             .is_some_and(|one| one.waiting_for == Some(ticket));
         if waits {
+            if let Some(asked) = self.asked.get(&ticket) {
+                self.producers[producer].leaves_open(*asked);
+            }
             self.producers[producer].node = None;
             self.producers[producer].waiting_for = None;
             self.at(0, Event::Produce { producer });
@@ -61,6 +83,10 @@ impl World {
     pub(crate) fn replied(&mut self, node: usize, ticket: Ticket, outcome: &ProduceOutcome) {
         let Some(asked) = self.asked.remove(&ticket) else {
             panic!("{ticket:?} was answered twice or never asked");
+        };
+        let deposed = match outcome {
+            ProduceOutcome::Appended { .. } => self.other_leader(node, asked.channel),
+            _ => None,
         };
         let Some(one) = self.producers.get_mut(asked.producer) else {
             return;
@@ -72,7 +98,8 @@ impl World {
                     self.tally.count("duplicates");
                 }
                 let placed = one.answered(asked, runs);
-                one.node = Some(node);
+                // Whoever goes on believing to lead must not be believed.
+                one.node = deposed.or(Some(node));
                 self.chronicle.acknowledged(asked, &placed);
                 self.chronicle.i8_durable_on_a_majority(
                     &self.nodes,
@@ -84,7 +111,15 @@ impl World {
                     self.chronicle
                         .i12_fencing(node, asked.channel, expected, *epoch);
                 }
-                self.swarm.pace
+                match deposed {
+                    Some(node) => {
+                        self.tally.count("deposed leaders asked");
+                        let channel = asked.channel;
+                        self.at(0, Event::AskIndex { node, channel });
+                        1
+                    }
+                    None => self.swarm.pace,
+                }
             }
             ProduceOutcome::OutOfOrder { expected } => {
                 assert!(
@@ -97,6 +132,7 @@ impl World {
             other => {
                 if *other == ProduceOutcome::Indeterminate {
                     self.tally.count("indeterminate answers");
+                    one.leaves_open(asked);
                 }
                 one.node = None;
                 producer::wait_after(other)
@@ -134,6 +170,9 @@ impl World {
             let commit = self.member(node, channel).map(|(_, member)| member.commit);
             let upto = Seq::new(self.dice.below(commit.map_or(0, Seq::get) + 1));
             self.step(node, channel, Input::Propose(Proposal::Trim { upto }));
+        }
+        if self.dice.permille(self.swarm.trims) {
+            self.save_producers(node, channel);
         }
     }
 }

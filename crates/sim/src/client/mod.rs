@@ -5,4 +5,4 @@ mod demand;
 mod producer;
 
 pub(crate) use consumer::Consumer;
-pub(crate) use producer::{Asked, Producer, payload};
+pub(crate) use producer::{Asked, Producer, payload, sender_of};

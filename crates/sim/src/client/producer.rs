@@ -1,4 +1,5 @@
-//! Idempotent producers that retry until they are answered, and cut their retries differently.
+//! Producers. Idempotent ones retry until they are answered, and cut their retries differently. The
+//! others send again only what they are told was not appended.
 
 use std::collections::BTreeMap;
 
@@ -40,17 +41,35 @@ pub(crate) fn payload(producer: usize, number: u64) -> Bytes {
     Bytes::from(format!("{producer}:{number}:{}", "x".repeat(40)))
 }
 
+/// Whose event this payload is, and which.
+pub(crate) fn sender_of(payload: &[u8]) -> Option<(u8, u64)> {
+    let mut parts = std::str::from_utf8(payload).ok()?.split(':');
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
 impl Producer {
-    pub(crate) fn new(index: usize, channel: ChannelIndex) -> Self {
+    pub(crate) fn draw(index: usize, channels: usize, dice: &mut Dice) -> Self {
         let mut id = [0; 16];
         id[0] = u8::try_from(index + 1).expect("there are few producers");
+        let id = if dice.permille(200) {
+            ProducerId::ANONYMOUS
+        } else {
+            ProducerId::from_bytes(id)
+        };
         Self {
-            id: ProducerId::from_bytes(id),
-            channel,
+            id,
+            channel: dice.index(channels),
             next: 1,
             waiting_for: None,
             node: None,
             acknowledged: BTreeMap::new(),
+        }
+    }
+
+    /// It will never know what became of this, and goes on. An idempotent one asks again.
+    pub(crate) fn leaves_open(&mut self, asked: Asked) {
+        if !self.id.is_idempotent() {
+            self.next = self.next.max(asked.base + asked.count);
         }
     }
 
@@ -62,7 +81,7 @@ impl Producer {
         dice: &mut Dice,
     ) -> (ProduceRequest, Asked) {
         // Now and then it repeats what was acknowledged long ago.
-        let again = if dice.permille(50) {
+        let again = if self.id.is_idempotent() && dice.permille(50) {
             dice.between(1, 4)
         } else {
             0

@@ -1,7 +1,7 @@
 //! Carrying out what a replica wants done, and checking it on the way.
 
 use tetrarch_fsm::LEGAL_TRANSITIONS;
-use tetrarch_replica::{AdminOutcome, Effect, HaltReason, LogWrite, PersistToken, RoleChange};
+use tetrarch_replica::{AdminOutcome, Effect, LogWrite, PersistToken, RoleChange};
 use tetrarch_wire::{
     ReplicaRole,
     frame::{ChannelMessage, NackCode, VoteKind},
@@ -9,6 +9,7 @@ use tetrarch_wire::{
 
 use crate::{
     network::{Packet, Way},
+    timeline::Mark,
     world::{ChannelIndex, Event, MS, World},
 };
 
@@ -62,7 +63,8 @@ impl World {
                 max_bytes,
             } => {
                 let start = self.nodes[node].starts;
-                let took = self.dice.below(10) * MS;
+                // A slow disk can take longer than an election.
+                let took = self.dice.below(self.nodes[node].slowness.max(10)) * MS;
                 self.at(
                     took,
                     Event::LogRead {
@@ -92,14 +94,7 @@ impl World {
             Effect::Trim { upto } => self.trim(node, channel, upto),
             Effect::Deleted => panic!("nobody deletes"),
             Effect::BeatNow => self.beat_now(node, channel),
-            Effect::Halted(HaltReason::StoreFailed) => {
-                // The process ends, as the node's does.
-                self.trace
-                    .say(self.now, node, || "its store has failed".to_owned());
-                self.tally.count("failed stores");
-                self.store_failed.insert(node);
-            }
-            Effect::Halted(reason) => panic!("n{node} halted channel {channel}: {reason:?}"),
+            Effect::Halted(reason) => self.halted(node, channel, &reason),
         }
     }
 
@@ -119,12 +114,18 @@ impl World {
             "I1: {t:?}"
         );
         self.tally.transition(&t);
+        self.trace.mark(self.now, node, || Mark::Role {
+            channel,
+            role: t.to(),
+            epoch: change.epoch.n,
+        });
         let Some(member) = self.member_mut(node, channel) else {
             return;
         };
         assert_eq!(member.role, t.from(), "I1: roles do not connect");
         member.role = t.to();
         if t.to() == ReplicaRole::Leader {
+            self.perhaps_hunt(node, channel);
             self.chronicle
                 .i2_one_leader_per_epoch(node, channel, change.epoch);
             if let Some(expected) = &self.nodes[node].expected[channel] {
@@ -228,6 +229,11 @@ impl World {
         let connection = self.network.connection(from, to);
         let latency = self.swarm.latency(&mut self.dice) + later;
         let arrival = self.network.arrival(from, to, way, self.now + latency);
+        self.trace.mark(self.now, from, || Mark::Sent {
+            to,
+            arrives: arrival,
+            what: packet.name(),
+        });
         self.at(
             arrival - self.now,
             Event::Arrive {

@@ -3,7 +3,10 @@
 use tetrarch_replica::Input;
 use tetrarch_wire::ReplicaRole;
 
-use crate::world::{ELECTION_TIMEOUT, Event, MS, World};
+use crate::{
+    timeline::Mark,
+    world::{ELECTION_TIMEOUT, Event, MS, World},
+};
 
 impl World {
     /// The power of a node is cut: what was not synced is lost, kept or torn, block by block.
@@ -88,6 +91,7 @@ impl World {
 
     fn ended(&mut self, node: usize) {
         self.trace.say(self.now, node, || "ends".to_owned());
+        self.trace.mark(self.now, node, || Mark::Down);
         self.nodes[node].paused_since = None;
         self.nodes[node].waiting.clear();
         for peer in 0..self.nodes.len() {
@@ -104,6 +108,7 @@ impl World {
             self.note_fault("pause", node);
             self.nodes[node].paused_since = Some(self.now);
             self.trace.say(self.now, node, || "is suspended".to_owned());
+            self.trace.mark(self.now, node, || Mark::Suspended);
             let delay = self.dice.between(50, 3000) * MS;
             self.at(delay, Event::Resume { node });
         }
@@ -115,6 +120,7 @@ impl World {
             return;
         };
         self.trace.say(self.now, node, || "goes on".to_owned());
+        self.trace.mark(self.now, node, || Mark::Resumed);
         let slept = self.now - since;
         let led = self.led_with_others(node);
         let waiting = std::mem::take(&mut self.nodes[node].waiting);

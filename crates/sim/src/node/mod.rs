@@ -1,6 +1,7 @@
 //! One node: its disk always, and a process while it runs.
 
 mod beats;
+mod damage;
 mod effects;
 mod lifetime;
 mod process;
@@ -52,10 +53,12 @@ pub(crate) struct Node {
     /// Milliseconds that a write takes at most.
     pub(crate) slowness: u64,
     pub(crate) is_full: bool,
-    /// A sync was told to fail, and perhaps has not yet.
-    pub(crate) sync_fails: bool,
+    /// Syncs that were told to fail, and perhaps have not yet.
+    pub(crate) sync_fails: u32,
     /// The same of a write.
     pub(crate) write_fails: bool,
+    /// After how many steps of the disk the power goes while the node starts.
+    pub(crate) power_ends_in_start: Option<u64>,
 }
 
 impl Node {
@@ -106,8 +109,9 @@ impl Node {
             clock: Clock::draw(swarm, dice),
             slowness: 2,
             is_full: false,
-            sync_fails: false,
+            sync_fails: 0,
             write_fails: false,
+            power_ends_in_start: None,
         }
     }
 
@@ -126,11 +130,25 @@ impl Node {
         tetrarch_log::open(disk, Path::new(DIR), self.options.clone())
     }
 
+    /// After which step of its disk the power goes in the start that begins now.
+    fn power_ends_in_start(&mut self) -> u64 {
+        let Some(steps) = self.power_ends_in_start.take() else {
+            return u64::MAX;
+        };
+        let end = self.disk.steps() + steps;
+        self.disk.cut_power_at(end);
+        end
+    }
+
     /// Whether the disk has a reason to refuse a start: it is full, or a sync was to fail.
     fn may_refuse(&mut self, failure: Failure) -> bool {
         match failure {
             Failure::StorageFull => self.is_full || std::mem::take(&mut self.write_fails),
-            Failure::Fatal => std::mem::take(&mut self.sync_fails),
+            Failure::Fatal => {
+                let expected = self.sync_fails > 0;
+                self.sync_fails = self.sync_fails.saturating_sub(1);
+                expected
+            }
             Failure::Retryable | Failure::Corrupt => false,
         }
     }

@@ -10,6 +10,7 @@ use tetrarch_wire::{ReplicaRole, Seq};
 
 use super::{KEEPER, Member, Process};
 use crate::check::Expected;
+use crate::timeline::Mark;
 use crate::world::{ChannelIndex, Event, HEARTBEAT, MS, World};
 
 /// Most bytes of requests that wait for the write-ahead log.
@@ -21,9 +22,15 @@ impl World {
         if self.nodes[node].is_running() {
             return;
         }
-        let opened = match self.nodes[node].open() {
+        let power_ends = self.nodes[node].power_ends_in_start();
+        let opened = self.nodes[node].open();
+        if self.nodes[node].disk.steps() >= power_ends {
+            return self.power_ended_in_start(node);
+        }
+        self.nodes[node].disk.cut_power_at(u64::MAX);
+        let opened = match opened {
             Ok(opened) => opened,
-            Err(error) if self.nodes[node].may_refuse(error.failure()) => {
+            Err(error) if self.is_damaged(node) || self.nodes[node].may_refuse(error.failure()) => {
                 self.tally.count("starts that the disk refused");
                 self.trace
                     .say(self.now, node, || format!("does not start: {error}"));
@@ -32,7 +39,12 @@ impl World {
             }
             Err(error) => panic!("the store of n{node} does not open: {error}"),
         };
-        assert!(opened.lost.is_empty(), "n{node} has lost {:?}", opened.lost);
+        assert!(
+            opened.lost.is_empty() || self.is_damaged(node),
+            "n{node} has lost {:?}",
+            opened.lost
+        );
+        self.give_up_what_is_damaged(node, &opened);
         self.compare(node, &opened);
         self.nodes[node].starts += 1;
         let start = self.nodes[node].starts;
@@ -47,7 +59,9 @@ impl World {
         let mut shard = Shard::new(KEEPER, self.settings.heartbeat);
         for found in channels {
             let channel = self.index_of(found.channel);
-            self.open(node, channel, Some(found), &mut shard);
+            if self.nodes[node].expected[channel].is_some() {
+                self.open(node, channel, Some(found), &mut shard);
+            }
         }
         let mut queue = GroupQueue::new(writer.group_limit(), QUEUE_BYTES);
         for channel in 0..self.channels.len() {
@@ -68,6 +82,7 @@ impl World {
         self.trace.say(self.now, node, || {
             format!("starts, {} channels", shard.iter().count())
         });
+        self.trace.mark(self.now, node, || Mark::Up);
         self.nodes[node].process = Some(Process {
             boot,
             writer,
@@ -106,7 +121,7 @@ impl World {
     }
 
     fn open(
-        &self,
+        &mut self,
         node: usize,
         channel: ChannelIndex,
         found: Option<RecoveredChannel>,
@@ -132,8 +147,12 @@ impl World {
         let genesis = created.genesis.clone();
         let voter = self.nodes[node].voter;
         let commit = recovered.log_start.seq;
-        let mut replica = Replica::new(voter, created.uid, genesis, settings, recovered, now)
-            .unwrap_or_else(|error| panic!("n{node} cannot open channel {channel}: {error}"));
+        let made = Replica::new(voter, created.uid, genesis, settings, recovered, now);
+        let mut replica = match made {
+            Ok(replica) => replica,
+            Err(_) if self.is_damaged(node) => return self.gives_up(node, channel),
+            Err(error) => panic!("n{node} cannot open channel {channel}: {error}"),
+        };
         // The log was read back and compared with what is expected: it need not be read once more.
         for batch in log.iter().filter(|batch| batch.last_seq() > covered) {
             let control = batch.control().expect("a checked batch holds what it says");
@@ -184,10 +203,42 @@ impl World {
                 continue;
             };
             expected.trimmed(found.log_start);
-            expected.check_bytes(found.channel, &opened.reader);
+            let is_damaged = self.damaged.contains(&node);
+            expected.check_bytes(found.channel, &opened.reader, is_damaged);
             self.chronicle
                 .i4_promises_never_go_back(node, channel, expected.hard_state);
         }
+    }
+
+    /// What is damaged is given up, if the node knows that it is.
+    fn give_up_what_is_damaged(&mut self, node: usize, opened: &OpenedStore<CrashDisk>) {
+        if !self.is_damaged(node) {
+            return;
+        }
+        let lost = opened.lost.iter().map(|(uid, _)| *uid);
+        let halted = opened
+            .channels
+            .iter()
+            .filter(|found| found.halted.is_some());
+        let given_up: Vec<_> = lost.chain(halted.map(|found| found.channel)).collect();
+        for uid in given_up {
+            let channel = self.index_of(uid);
+            self.gives_up(node, channel);
+        }
+    }
+
+    /// What the start has done so far is as durable as a power cut leaves it.
+    fn power_ended_in_start(&mut self, node: usize) {
+        self.tally.count("power cuts during a start");
+        let dice = &mut self.dice;
+        let crashed = self.nodes[node]
+            .disk
+            .crash(&mut |choices| dice.index(choices));
+        self.nodes[node].disk = crashed;
+        let is_full = self.nodes[node].is_full;
+        self.nodes[node].set_full(is_full);
+        let delay = self.dice.between(1, 500) * MS;
+        self.at(delay, Event::Start { node });
     }
 
     fn fits(

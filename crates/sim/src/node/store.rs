@@ -100,28 +100,38 @@ impl World {
     /// A trim is written, after the producers that its batches would tell of were saved.
     pub(crate) fn trim(&mut self, node: usize, channel: ChannelIndex, upto: Seq) {
         self.tally.count("trims");
+        if !self.save_producers(node, channel) {
+            return;
+        }
         let created = &self.channels[channel];
         let known = &mut self.nodes[node];
         let Some(process) = &mut known.process else {
             return;
         };
-        let Some((replica, _)) = process.shard.get(created.uid) else {
-            return;
-        };
-        let (seq, bytes) = replica.producer_snapshot();
-        if process
-            .flusher
-            .save_producers(created.uid, seq, &bytes)
-            .is_err()
-        {
-            self.tally.count("producers not saved");
-            return;
-        }
         if let Some(expected) = &mut known.expected[channel] {
             expected.may_be_trimmed = expected.may_be_trimmed.max(upto);
         }
         order(&mut process.queue, created, channel, WriteOp::Trim { upto });
         self.write_next(node);
+    }
+
+    /// Saves what is remembered of a channel's producers, and says whether that worked.
+    pub(crate) fn save_producers(&mut self, node: usize, channel: ChannelIndex) -> bool {
+        let uid = self.channels[channel].uid;
+        let Some(process) = &mut self.nodes[node].process else {
+            return false;
+        };
+        let Some((replica, _)) = process.shard.get(uid) else {
+            return false;
+        };
+        let (seq, bytes) = replica.producer_snapshot();
+        let is_saved = process.flusher.save_producers(uid, seq, &bytes).is_ok();
+        self.tally.count(if is_saved {
+            "producers saved"
+        } else {
+            "producers not saved"
+        });
+        is_saved
     }
 
     /// Takes the next group, if none is being written.
@@ -168,6 +178,8 @@ impl World {
             Err(GroupError::WalFull) => {
                 // It waits for the flusher.
                 self.tally.count("full write-ahead logs");
+                self.trace
+                    .say(self.now, node, || "the log is full for now".to_owned());
                 process.writing = Some(group);
                 let start = self.nodes[node].starts;
                 self.flush(node);
@@ -251,10 +263,16 @@ impl World {
         let Some(process) = &mut self.nodes[node].process else {
             return;
         };
-        if let Err(error) = process.flusher.flush(FLUSH_BYTES) {
-            self.tally.count("failed flushes");
-            self.trace
-                .say(self.now, node, || format!("not flushed: {error}"));
+        match process.flusher.flush(FLUSH_BYTES) {
+            Ok(progress) => {
+                self.trace
+                    .say(self.now, node, || format!("flushed: {progress:?}"));
+            }
+            Err(error) => {
+                self.tally.count("failed flushes");
+                self.trace
+                    .say(self.now, node, || format!("not flushed: {error}"));
+            }
         }
         for channel in self.held_by(node) {
             self.note_trimmed(node, channel);

@@ -152,6 +152,22 @@ impl CrashDisk {
         }
     }
 
+    /// Takes a file away, durably. Nothing happens if it is not there.
+    pub fn lose(&self, path: &Path) {
+        self.world().names.lose(path);
+    }
+
+    /// Cuts a file, durably. Nothing happens beyond its end.
+    pub fn shorten(&self, path: &Path, len: u64) {
+        let mut world = self.world();
+        if let Some(Entry::File(inode)) = world.names.get(path)
+            && len < world.inodes.len(inode)
+        {
+            world.inodes.truncate(inode, len);
+            world.inodes.sync(inode, true);
+        }
+    }
+
     /// The disk as it is found after a power cut now. `choose` is asked about everything that was
     /// not synced, with the number of things that can have happened to it, and answers with one of
     /// them. This disk is left as it is.

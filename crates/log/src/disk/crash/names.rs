@@ -127,6 +127,12 @@ impl Names {
         self.unsynced = waiting;
     }
 
+    /// A name is gone, as if it had never been.
+    pub(super) fn lose(&mut self, path: &Path) {
+        take_below(&mut self.seen, path);
+        take_below(&mut self.durable, path);
+    }
+
     /// Each change that is not durable has happened or has not.
     pub(super) fn crash(&mut self, choose: &mut dyn FnMut(usize) -> usize) {
         for unsynced in std::mem::take(&mut self.unsynced) {

@@ -1,16 +1,39 @@
 //! The model of one channel of class `quorum`: which things may happen in a state, and what
 //! follows from each.
+//!
+//! The decisions are the shipped ones, out of [`tetrarch_replica::decide`].
+
+mod bounds;
+mod disk;
+mod election;
+mod following;
+mod leading;
+mod log;
+mod message;
+mod mutant;
+mod node;
+mod plan;
+mod properties;
+mod search_point;
+mod state;
+mod step;
 
 use std::sync::Arc;
 
 use stateright::{Model, Property};
 use tetrarch_wire::ReplicaRole;
 
-use crate::{
-    Acked, Action, Bounds, Coverage, Message, Messages, Mutant, Node, State, properties,
-    state::{MOST_VOTERS, Spent},
-    step::Step,
+pub use self::{
+    bounds::Bounds,
+    log::{Entry, Log},
+    message::{Message, Messages},
+    mutant::Mutant,
+    node::{Node, Promise},
+    properties::needs_parks,
+    state::{Acked, Action, Spent, State},
 };
+use self::{state::MOST_VOTERS, step::Step};
+use crate::{Channel, Coverage};
 
 /// A channel within bounds, with at most one mistake.
 #[derive(Clone, Debug)]
@@ -25,18 +48,18 @@ impl Quorum {
     /// The protocol as it is meant to be.
     ///
     /// # Panics
-    /// If a log within these bounds would be longer than a [`crate::Log`] can tell.
+    /// If a log within these bounds would be longer than a [`Log`] can tell.
     #[must_use]
     pub fn new(bounds: Bounds) -> Self {
         let longest = usize::from(bounds.epochs) + usize::from(bounds.entries);
         assert!(
-            longest <= crate::Log::MOST,
+            longest <= Log::MOST,
             "epochs and entries are at most 8 together"
         );
         assert!((2..=3).contains(&bounds.voters), "2 or 3 nodes vote");
         let most = bounds.epochs.max(bounds.entries);
         assert!(
-            most <= crate::Entry::MOST,
+            most <= Entry::MOST,
             "at most 7 epochs, and at most 7 entries"
         );
         let coverage = Arc::default();
@@ -202,5 +225,33 @@ impl Model for Quorum {
 
     fn properties(&self) -> Vec<Property<Self>> {
         properties::all()
+    }
+}
+
+impl Channel for Quorum {
+    const KINDS: usize = 13;
+
+    fn kind(action: &Action) -> (usize, u8) {
+        match *action {
+            Action::Stand(me) => (0, me),
+            Action::Win(me) => (1, me),
+            Action::Publish(me) => (2, me),
+            Action::Commit(me) => (3, me),
+            Action::Find(me) => (4, me),
+            Action::Persist(me) => (5, me),
+            Action::Crash(me) | Action::Wipe(me) => (6, me),
+            Action::Park(me) => (7, me),
+            Action::Resume(me) => (8, me),
+            Action::Hear(me, message) => match message {
+                Message::VoteRequest { .. } => (9, me),
+                Message::Append { .. } => (10, me),
+                Message::Committed { .. } => (11, me),
+                Message::Vote { .. } | Message::Ack { .. } => (12, me),
+            },
+        }
+    }
+
+    fn always() -> Vec<Property<Self>> {
+        properties::always()
     }
 }

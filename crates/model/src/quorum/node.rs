@@ -1,9 +1,10 @@
 //! One voter: what it has in memory, and what of that a crash would leave.
 
-use tetrarch_fsm::{StateTransition, TransitionSignal};
+use tetrarch_fsm::TransitionSignal;
 use tetrarch_wire::{Epoch, HardState, LogPosition, ReplicaRole, VoterId};
 
-use crate::{Coverage, Log, log::voter};
+use super::Log;
+use crate::{Coverage, role, voter::voter};
 
 /// The election promise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -71,12 +72,9 @@ impl Node {
         node
     }
 
-    /// The only place where a role changes.
+    /// Its role changes.
     pub fn change_role(&mut self, to: ReplicaRole, signal: TransitionSignal, coverage: &Coverage) {
-        let transition = StateTransition::apply(self.role, to, signal)
-            .expect("the model changes roles only as the table allows (I1)");
-        coverage.took(&transition);
-        self.role = transition.to();
+        self.role = role::changed(self.role, to, signal, coverage);
     }
 
     /// Idle no longer.

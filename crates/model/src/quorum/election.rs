@@ -10,7 +10,8 @@ use tetrarch_fsm::TransitionSignal;
 use tetrarch_replica::decide::may_vote;
 use tetrarch_wire::{Epoch, LogPosition, ReplicaRole, frame::RefusalReason};
 
-use crate::{Entry, Log, Message, Mutant, log::voter, node::Promise, step::Step};
+use super::{Entry, Log, Message, Mutant, node::Promise, step::Step};
+use crate::voter::voter;
 
 impl Step<'_> {
     /// Votes for itself, if its log is durable to the end.

@@ -5,7 +5,7 @@ use stateright::Property;
 use tetrarch_fsm::LEGAL_TRANSITIONS;
 use tetrarch_wire::ReplicaRole;
 
-use crate::{Log, Message, Quorum, State, state::MOST_VOTERS};
+use super::{Entry, Log, Message, Quorum, State, state::MOST_VOTERS};
 
 /// All of them. What happens only with a crash or a park is asked for only where there is one.
 pub(crate) fn all() -> Vec<Property<Quorum>> {
@@ -15,8 +15,7 @@ pub(crate) fn all() -> Vec<Property<Quorum>> {
 }
 
 /// What must hold in every state.
-#[must_use]
-pub fn always() -> Vec<Property<Quorum>> {
+pub(crate) fn always() -> Vec<Property<Quorum>> {
     vec![
         Property::always("I2 at most one leader of a number", one_leader),
         Property::always("I4 at most one vote for a number", one_vote),
@@ -44,7 +43,7 @@ fn sometimes() -> Vec<Property<Quorum>> {
             nodes.any(|(_, node)| node.role == ReplicaRole::Leader)
         }),
         Property::sometimes("an event is committed", |_, state: &State| {
-            state.acked.log.entries().any(crate::Entry::is_event)
+            state.acked.log.entries().any(Entry::is_event)
         }),
         Property::sometimes("a log is cut", |model: &Quorum, _| {
             model.coverage().has_cut()
@@ -137,7 +136,7 @@ fn logs_match(model: &Quorum, state: &State) -> bool {
 
 /// The same epoch at the same seq means the same up to there.
 fn match_each_other(one: Log, other: Log) -> bool {
-    let epoch = |log: Log, seq| log.get(seq).map(crate::Entry::epoch);
+    let epoch = |log: Log, seq| log.get(seq).map(Entry::epoch);
     let both = 1..=one.len().min(other.len());
     let last = both
         .rev()

@@ -4,7 +4,7 @@
 use tetrarch_replica::decide::committed_by_count;
 use tetrarch_wire::{ReplicaRole, Seq};
 
-use crate::{
+use super::{
     Entry, Log, Message, Mutant,
     step::{Step, small},
 };

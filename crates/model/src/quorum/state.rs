@@ -2,7 +2,7 @@
 
 use tetrarch_wire::ReplicaRole;
 
-use crate::{Bounds, Log, Message, Messages, Node};
+use super::{Bounds, Log, Message, Messages, Node};
 
 /// Three nodes are kept even if two vote: the third one then does nothing.
 pub(crate) const MOST_VOTERS: usize = 3;

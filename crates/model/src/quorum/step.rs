@@ -4,7 +4,8 @@
 use tetrarch_fsm::TransitionSignal;
 use tetrarch_wire::{ReplicaRole, Seq};
 
-use crate::{Acked, Coverage, Message, Mutant, Node, Quorum, State};
+use super::{Acked, Message, Mutant, Node, Quorum, State};
+use crate::Coverage;
 
 /// A step under way.
 pub(crate) struct Step<'a> {

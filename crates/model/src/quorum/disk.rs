@@ -4,7 +4,7 @@
 use tetrarch_fsm::TransitionSignal;
 use tetrarch_wire::ReplicaRole;
 
-use crate::{Mutant, Node, node::Promise, step::Step};
+use super::{Mutant, Node, node::Promise, step::Step};
 
 impl Step<'_> {
     /// What was written is durable, and what waited for that is said.

@@ -3,7 +3,7 @@
 
 use std::hash::{Hash, Hasher};
 
-use crate::Log;
+use super::Log;
 
 /// A message. Who it is for does not matter: whoever it concerns may hear it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

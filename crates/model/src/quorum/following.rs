@@ -6,7 +6,7 @@
 use tetrarch_replica::decide::{may_cut, to_acknowledge};
 use tetrarch_wire::{ReplicaRole, Seq};
 
-use crate::{
+use super::{
     Log, Message, Mutant,
     step::{Step, small},
 };

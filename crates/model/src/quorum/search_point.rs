@@ -8,7 +8,7 @@
 use tetrarch_replica::decide::common_end;
 use tetrarch_wire::ReplicaRole;
 
-use crate::{
+use super::{
     Log,
     step::{Step, small},
 };

@@ -6,13 +6,9 @@ use std::{
     hash::{Hash, Hasher},
 };
 
-use tetrarch_wire::{Epoch, EpochStart, Link, LogPosition, Seq, VoterId};
+use tetrarch_wire::{Epoch, EpochStart, Link, LogPosition, Seq};
 
-/// The id of a voter, who is known by its number in the model.
-#[must_use]
-pub(crate) fn voter(number: u8) -> VoterId {
-    VoterId::from_bytes([number + 1; 16])
-}
+use crate::voter::voter;
 
 /// One batch: the epoch it was written in and what it carries.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
