@@ -38,6 +38,9 @@ pub(super) fn damage(past: &Past, cursor: &mut Cursor<'_>) -> Found {
     };
     for _ in 0..count {
         let paths: Vec<PathBuf> = found.files.keys().cloned().collect();
+        if paths.is_empty() {
+            break;
+        }
         let path = paths[cursor.below(paths.len())].clone();
         let copies = ["a", "b"].map(|copy| path.with_extension(copy));
         if copies.contains(&path) && copies.iter().any(|copy| is_stale(&found, copy)) {
