@@ -26,10 +26,10 @@ pub(super) fn markdown(proof: &Value) -> String {
     let rungs: &[Value] = proof["rungs"].as_array().map_or(&[], Vec::as_slice);
     text.push_str("\n| rung | command | took | result |\n|---|---|---|---|\n");
     for rung in rungs {
-        let result = if rung["passed"] == true {
-            "passed"
-        } else {
-            "**failed**"
+        let result = match (&rung["passed"], &rung["report"]["skipped"]) {
+            (Value::Bool(true), Value::String(_)) => "passed, a part **SKIPPED**",
+            (Value::Bool(true), _) => "passed",
+            _ => "**failed**",
         };
         say(
             &mut text,
@@ -45,6 +45,7 @@ pub(super) fn markdown(proof: &Value) -> String {
         match rung["name"].as_str() {
             Some("simulation") => simulation(&mut text, &rung["report"]),
             Some("mutants") => mutants(&mut text, &rung["report"]),
+            Some("fuzz") => fuzz(&mut text, &rung["report"]),
             Some(name) => say(
                 &mut text,
                 format_args!("\n## {name}\n\n`{}`\n", word(&rung["last_words"])),
@@ -89,6 +90,35 @@ fn mutants(text: &mut String, report: &Value) {
     }
 }
 
+fn fuzz(text: &mut String, report: &Value) {
+    let kept = report["kept_inputs"].as_object().into_iter().flatten();
+    let kept: u64 = kept.filter_map(|(_, count)| count.as_u64()).sum();
+    let tests = &report["replay_tests"];
+    say(
+        text,
+        format_args!("\n## fuzz\n\n{kept} kept inputs, replayed by {tests} tests.\n"),
+    );
+    if let Some(why) = report["skipped"].as_str() {
+        say(text, format_args!("\nThe fuzzer was **SKIPPED**: {why}\n"));
+        return;
+    }
+    text.push_str("\n| target | executions | s | MiB | result |\n|---|---|---|---|---|\n");
+    for target in report["targets"].as_array().into_iter().flatten() {
+        let passed = target["passed"] == true;
+        say(
+            text,
+            format_args!(
+                "| {} | {} | {} | {} | {} |\n",
+                word(&target["name"]),
+                target["executions"],
+                target["seconds"],
+                target["peak_mib"],
+                if passed { "passed" } else { "**failed**" },
+            ),
+        );
+    }
+}
+
 fn word(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
@@ -121,5 +151,25 @@ mod tests {
         );
         assert!(text.contains("7 seeds, 1 failed"), "{text}");
         assert!(text.contains("| kills | 5 |"), "{text}");
+    }
+
+    #[test]
+    fn a_fuzzer_that_did_not_run_is_said_to_be_skipped() {
+        let report =
+            json!({ "kept_inputs": { "wal": 2 }, "replay_tests": 9, "skipped": "no nightly" });
+        let rung =
+            |report| json!({ "rungs": [{ "name": "fuzz", "passed": true, "report": report }] });
+        let text = markdown(&rung(report));
+        assert!(text.contains("| passed, a part **SKIPPED** |"), "{text}");
+        assert!(
+            text.contains("The fuzzer was **SKIPPED**: no nightly"),
+            "{text}"
+        );
+        let target = json!({ "name": "wal", "executions": 70, "seconds": 2, "peak_mib": 40, "passed": false });
+        let text = markdown(&rung(json!({ "skipped": null, "targets": [target] })));
+        assert!(
+            text.contains("| wal | 70 | 2 | 40 | **failed** |"),
+            "{text}"
+        );
     }
 }
