@@ -68,20 +68,32 @@ fn number(block: &[u8], at: usize) -> u64 {
 }
 
 impl Group {
-    /// Whether all of it that is needed is the same in these files. One that reaches beyond the end of
-    /// its file counts for none.
+    /// Whether all of it that is needed is the same in these files.
     fn is_intact(&self, before: &Files, after: &Files) -> bool {
+        self.is_same(self.bytes.clone(), before, after)
+    }
+
+    /// Whether its header is the same, whatever became of the rest.
+    fn has_header(&self, before: &Files, after: &Files) -> bool {
+        self.is_same(self.bytes.start..self.bytes.start + HEADER, before, after)
+    }
+
+    /// A group that reaches beyond the end of its file counts for none.
+    fn is_same(&self, bytes: Range<usize>, before: &Files, after: &Files) -> bool {
         let Some(file) = after.get(&self.path).filter(|file| file.len() >= self.end) else {
             return false;
         };
-        file.get(self.bytes.clone()) == before[&self.path].get(self.bytes.clone())
+        file.get(bytes.clone()) == before[&self.path].get(bytes)
     }
 }
 
-/// The groups at the end that nothing intact follows: they may count as torn.
+/// The groups at the end that may count as torn: nothing intact follows them, and no header, which says
+/// what was durable before it.
 pub(super) fn perhaps_torn<'a>(groups: &'a [Group], before: &Files, after: &Files) -> &'a [Group] {
-    let intact = groups
-        .iter()
-        .rposition(|group| group.is_intact(before, after));
-    &groups[intact.map_or(0, |last| last + 1)..]
+    let last = |is: fn(&Group, &Files, &Files) -> bool| {
+        groups.iter().rposition(|group| is(group, before, after))
+    };
+    let intact = last(Group::is_intact).map_or(0, |last| last + 1);
+    let told = last(Group::has_header).unwrap_or(0);
+    &groups[intact.max(told)..]
 }
