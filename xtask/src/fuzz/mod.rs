@@ -4,7 +4,7 @@
 mod replay;
 mod target;
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, process::Command};
 
 use serde_json::{Value, json};
 
@@ -20,7 +20,40 @@ const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-leve
 
 /// Why the fuzzer cannot run, if it cannot.
 pub(crate) fn obstacle() -> Option<String> {
-    nightly::host().err()
+    if let Err(why) = nightly::host() {
+        return Some(why);
+    }
+    let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".to_owned());
+    let is_there = Command::new(&compiler).arg("--version").output().is_ok();
+    if !is_there {
+        return Some(format!(
+            "libFuzzer needs a C++ compiler, and there is no {compiler}"
+        ));
+    }
+    let mut fetch = nightly::program("cargo");
+    fetch.args([
+        "fetch",
+        "--quiet",
+        "--locked",
+        "--manifest-path",
+        "fuzz/Cargo.toml",
+    ]);
+    match fetch.output() {
+        Ok(output) if output.status.success() => None,
+        Ok(output) => unfetched(&String::from_utf8_lossy(&output.stderr)),
+        Err(error) => Some(format!("cargo fetch: {error}")),
+    }
+}
+
+/// What a fetch that failed says. A lock file that is out of date is a mistake in the repository, which
+/// the build is to show.
+fn unfetched(said: &str) -> Option<String> {
+    let last = said.lines().rfind(|line| !line.trim().is_empty());
+    let why = format!(
+        "what it is built from cannot be fetched: {}",
+        last.unwrap_or_default().trim()
+    );
+    (!said.contains("--locked")).then_some(why)
 }
 
 /// Runs the fuzzer on each target for so many seconds.
@@ -110,7 +143,7 @@ fn fuzz(targets: &[Target], seconds: u64) -> Result<Vec<Value>, String> {
 }
 
 fn build(host: &str) -> Result<(), String> {
-    let arguments = ["build", "--release", "--target", host];
+    let arguments = ["build", "--release", "--locked", "--target", host];
     println!(
         "$ cd fuzz; RUSTFLAGS='{FLAGS}' cargo +nightly {}",
         arguments.join(" ")
@@ -156,6 +189,18 @@ mod tests {
             summary(&told, 4),
             "2 kept inputs replayed by 4 tests; 2 targets fuzzed"
         );
+    }
+
+    #[test]
+    fn a_stale_lock_file_is_no_reason_to_skip() {
+        let said = "error: failed to get `bytes`\n\nCaused by:\n  no network\n";
+        let why = unfetched(said);
+        assert_eq!(
+            why.as_deref(),
+            Some("what it is built from cannot be fetched: no network")
+        );
+        let said = "error: cannot update the lock file because --locked was passed\n";
+        assert_eq!(unfetched(said), None);
     }
 
     #[test]
