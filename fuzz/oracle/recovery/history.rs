@@ -187,6 +187,8 @@ impl History {
                 Err(GroupError::WalFull) => {
                     self.flush(|store| store.flusher.flush(u64::MAX).map(drop));
                 }
+                // Refused as a whole, before anything was written.
+                Err(GroupError::TooLarge { .. }) => return,
                 Err(error) => panic!("an undamaged disk with room: {error}"),
             }
         }
@@ -201,7 +203,9 @@ impl History {
                 self.ledger.reports(self.group);
                 self.placed.push((self.group, report.group));
             }
-            Err(GroupError::WalFull) => self.ledger.forgets_after(self.group - 1),
+            Err(GroupError::WalFull | GroupError::TooLarge { .. }) => {
+                self.ledger.forgets_after(self.group - 1);
+            }
             Err(_) => {}
         }
     }
