@@ -2,4 +2,4 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| oracle::frame(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| oracle::wire::frame(bytes));

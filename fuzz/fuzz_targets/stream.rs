@@ -2,4 +2,4 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| oracle::stream(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| oracle::wire::stream(bytes));

@@ -11,6 +11,8 @@
 
 mod ci;
 mod fsm;
+mod fuzz;
+mod nightly;
 mod proof;
 mod tidy;
 mod workspace;
@@ -25,6 +27,9 @@ usage: cargo xtask TASK
   fsm --write                            write docs/fsm.md from the table
   tidy                                   check files, names and the direction of dependencies
   ci                                     everything that a change must pass
+  fuzz --seconds N                       the fuzzer on each target for so long; needs nightly
+  fuzz --replay --seconds N --report F   kept inputs on stable, the fuzzer if there is nightly
+  miri                                   the codec's tests under Miri; needs nightly
   proof --hours N [RUNG]...              what takes hours, all or some, and RELIABILITY.json of it";
 
 fn main() -> ExitCode {
@@ -37,6 +42,11 @@ fn main() -> ExitCode {
         ["fsm", "--write"] => fsm::write(),
         ["tidy"] => tidy::run(),
         ["ci"] => return ci::run(),
+        ["fuzz", "--seconds", seconds] => fuzz::run(seconds),
+        ["fuzz", "--replay", "--seconds", seconds, "--report", report] => {
+            fuzz::prove(seconds, report)
+        }
+        ["miri"] => nightly::miri(),
         ["proof", "--hours", hours, names @ ..] => proof::run(hours, names),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

@@ -10,6 +10,7 @@
     reason = "a program for the terminal that measures time"
 )]
 
+use std::any::Any;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -46,7 +47,12 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let result = match arguments.as_slice() {
         [word, place] if word == "replay" => replay(place).map(|()| true),
-        _ => wanted(&arguments).and_then(|wanted| run(&wanted)),
+        _ => wanted(&arguments).and_then(|wanted| {
+            // A panic is a violation, and told as one.
+            std::panic::set_hook(Box::new(|_| {}));
+            let run = std::panic::catch_unwind(|| run(&wanted));
+            run.unwrap_or_else(|panic| Err(format!("without any power cut: {}", said(&*panic))))
+        }),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,
@@ -108,8 +114,6 @@ fn set(wanted: &mut Wanted, option: &str, value: &str) -> Result<(), String> {
 
 /// Says whether everything held.
 fn run(wanted: &Wanted) -> Result<bool, String> {
-    // A panic is a violation, and told as one.
-    std::panic::set_hook(Box::new(|_| {}));
     let begun = Instant::now();
     let tally = power_cuts(&wanted.plan);
     let cut_seconds = begun.elapsed().as_secs_f64();
@@ -138,6 +142,12 @@ fn run(wanted: &Wanted) -> Result<bool, String> {
             .map_err(|error| format!("{}: {error}", path.display()))?;
     }
     Ok(wrong.is_empty())
+}
+
+fn said(panic: &dyn Any) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("a panic without words")
 }
 
 /// Flips everything, in each condition of a directory and beneath an open store.

@@ -13,6 +13,10 @@
 //! before its sync, a failed sync ends the store for the process, torn groups are discarded,
 //! rotten ones are reported, and damage to one channel is no matter of the others.
 
+// What is said of the store from outside is tested from inside as well.
+#[cfg(test)]
+extern crate self as tetrarch_log;
+
 mod channel;
 mod damage;
 pub mod disk;
@@ -21,6 +25,9 @@ pub mod enumeration;
 mod error;
 mod files;
 mod flusher;
+#[cfg(any(test, feature = "simulation"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gauge;
 mod lsn;
 mod op;

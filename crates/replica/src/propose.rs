@@ -22,12 +22,16 @@ impl Replica {
             self.durable_by_voter().into_iter().min()
         };
         let upto = upto.min(self.commit).min(everywhere.unwrap_or(Seq::ZERO));
-        let known = self.controls.proposed_trim_point();
+        let known = self.controls.trim_point();
         if upto <= known.max(self.log.start().seq) {
             return;
         }
+        // One at a time: whoever wants more asks again, and what is asked while the disk or a
+        // majority stands still does not pile up.
         if let Some(leadership) = &mut self.leadership
             && leadership.transfer.is_none()
+            && !leadership.staging.has_trim_point()
+            && !self.controls.is_trim_under_way()
         {
             let trim = Control::TrimPoint { upto };
             leadership.staging.push_control(trim);

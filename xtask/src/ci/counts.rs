@@ -4,20 +4,20 @@ use std::ops::AddAssign;
 
 /// Tests that passed and failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Counts {
-    pub(super) passed: u64,
-    pub(super) failed: u64,
+pub(crate) struct Counts {
+    pub(crate) passed: u64,
+    pub(crate) failed: u64,
 }
 
 impl Counts {
     #[cfg(test)]
-    pub(super) const fn new(passed: u64, failed: u64) -> Self {
+    pub(crate) const fn new(passed: u64, failed: u64) -> Self {
         Self { passed, failed }
     }
 
     /// Reads a line that sums up tests: one of those that `cargo test` prints for each program,
     /// or the one that `cargo nextest` prints at its end. `None` for any other line.
-    pub(super) fn read(line: &str) -> Option<Self> {
+    pub(crate) fn read(line: &str) -> Option<Self> {
         let line = line.trim();
         let numbers = if line.starts_with("test result:") {
             line

@@ -8,7 +8,8 @@ mod step;
 
 use std::{process::ExitCode, time::Duration};
 
-use counts::Counts;
+use crate::{fuzz, nightly};
+pub(crate) use counts::Counts;
 use step::{Outcome, Step};
 
 struct Report {
@@ -47,7 +48,11 @@ pub(crate) fn run() -> ExitCode {
 const SEEDS: &str = "500";
 const LEAST: &str = "20";
 
-fn steps() -> [Step; 7] {
+/// How long the fuzzer tries each target, in seconds: long enough to see that it runs. The tests replay
+/// what is kept.
+const FUZZ_SECONDS: &str = "2";
+
+fn steps() -> [Step; 9] {
     [
         Step::new("fmt", &["fmt", "--all", "--check"])
             .needing("fmt", "rustup component add rustfmt"),
@@ -95,6 +100,8 @@ fn steps() -> [Step; 7] {
                 "--quick",
             ],
         ),
+        Step::new("fuzz", &["xtask", "fuzz", "--seconds", FUZZ_SECONDS]).unless(fuzz::obstacle()),
+        Step::new("miri", &["xtask", "miri"]).unless(nightly::miri_obstacle()),
         Step::new("deny", &["deny", "check"]).needing("deny", "cargo install cargo-deny"),
     ]
 }

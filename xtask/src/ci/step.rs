@@ -39,6 +39,8 @@ pub(super) struct Step {
     variable: Option<(&'static str, &'static str)>,
     /// A cargo command that must exist, and how to get it.
     needs: Option<(&'static str, &'static str)>,
+    /// Why it cannot run, if something else is missing.
+    obstacle: Option<String>,
 }
 
 impl Step {
@@ -48,6 +50,7 @@ impl Step {
             commands: vec![arguments.to_vec()],
             variable: None,
             needs: None,
+            obstacle: None,
         }
     }
 
@@ -77,12 +80,20 @@ impl Step {
         self
     }
 
+    pub(super) fn unless(mut self, obstacle: Option<String>) -> Self {
+        self.obstacle = obstacle;
+        self
+    }
+
     /// Runs the step; its output goes where this program's goes.
     pub(super) fn run(&self) -> Outcome {
         if let Some((command, remedy)) = self.needs
             && !has(command)
         {
             return Outcome::Skipped(format!("cargo {command} is not installed ({remedy})"));
+        }
+        if let Some(why) = &self.obstacle {
+            return Outcome::Skipped(why.clone());
         }
         let mut counts = Counts::default();
         let mut passed = true;
@@ -161,6 +172,8 @@ mod tests {
             step.run().to_string(),
             "SKIPPED: cargo no-such-command is not installed (install it)"
         );
+        let step = Step::new("step", &["fmt"]).unless(Some("no compiler".to_owned()));
+        assert_eq!(step.run().to_string(), "SKIPPED: no compiler");
     }
 
     #[test]

@@ -27,6 +27,9 @@ pub(super) fn rungs(hours: f64, folder: &Path) -> Vec<Rung> {
     let simulation = folder.join("simulation.json");
     let mutants = folder.join("mutants.json");
     let power_cuts = folder.join("power-cuts.json");
+    let fuzzing = folder.join("fuzz.json");
+    // A tenth of the time, shared by the targets.
+    let fuzz_seconds = (hours * 3600.0 * 0.1 / 15.0).max(1.0).round();
     let chaos_seconds = (hours * 3600.0 * 0.2).max(20.0).round();
     vec![
         Rung::new("model", "run --release --package tetrarch-model -- mutants"),
@@ -45,6 +48,9 @@ pub(super) fn rungs(hours: f64, folder: &Path) -> Vec<Rung> {
             .with(&["--seeds", ENDLESS, "--least", "1000"])
             .with(&["--hours", &format!("{:.3}", hours * 0.6)])
             .reporting(simulation),
+        Rung::new("fuzz", "xtask fuzz --replay")
+            .with(&["--seconds", &format!("{fuzz_seconds}")])
+            .reporting(fuzzing),
         Rung::new(
             "chaos",
             "test --release --package tetrarch-tests --test chaos everything_at_once",
@@ -153,6 +159,8 @@ mod tests {
             simulation.ends_with("--report target/proof/simulation.json"),
             "{simulation}"
         );
+        let fuzz = "cargo xtask fuzz --replay --seconds 48 --report target/proof/fuzz.json";
+        assert!(lines.iter().any(|line| line == fuzz), "{lines:?}");
         let chaos = &lines[lines.len() - 1];
         assert!(
             chaos.starts_with("TETRARCH_CHAOS_SECONDS=1440 cargo test"),

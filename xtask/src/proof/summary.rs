@@ -24,9 +24,13 @@ pub(super) fn markdown<'a>(
         "\n| rung | commit | cores | command | took | result |\n|---|---|---|---|---|---|\n",
     );
     for (name, result) in &climbed {
-        let passed = result["passed"] == true;
         let tried = &result["tried"];
         let changed = tried["changed_since"] == true;
+        let came_to = match (&result["passed"], &result["report"]["skipped"]) {
+            (Value::Bool(true), Value::String(_)) => "passed, a part **SKIPPED**",
+            (Value::Bool(true), _) => "passed",
+            _ => "**failed**",
+        };
         say(
             &mut text,
             format_args!(
@@ -36,7 +40,7 @@ pub(super) fn markdown<'a>(
                 tried["cores"],
                 word(&result["command"]),
                 result["seconds"],
-                if passed { "passed" } else { "**failed**" },
+                came_to,
             ),
         );
     }
@@ -45,6 +49,7 @@ pub(super) fn markdown<'a>(
         match name {
             "simulation" => simulation(&mut text, report),
             "mutants" => mutants(&mut text, report),
+            "fuzz" => fuzz(&mut text, report),
             "power-cuts" => power_cuts(&mut text, report),
             _ => say(
                 &mut text,
@@ -111,6 +116,35 @@ fn mutants(text: &mut String, report: &Value) {
     }
 }
 
+fn fuzz(text: &mut String, report: &Value) {
+    let kept = report["kept_inputs"].as_object().into_iter().flatten();
+    let kept: u64 = kept.filter_map(|(_, count)| count.as_u64()).sum();
+    let tests = &report["replay_tests"];
+    say(
+        text,
+        format_args!("\n## fuzz\n\n{kept} kept inputs, replayed by {tests} tests.\n"),
+    );
+    if let Some(why) = report["skipped"].as_str() {
+        say(text, format_args!("\nThe fuzzer was **SKIPPED**: {why}\n"));
+        return;
+    }
+    text.push_str("\n| target | executions | s | MiB | result |\n|---|---|---|---|---|\n");
+    for target in report["targets"].as_array().into_iter().flatten() {
+        let passed = target["passed"] == true;
+        say(
+            text,
+            format_args!(
+                "| {} | {} | {} | {} | {} |\n",
+                word(&target["name"]),
+                target["executions"],
+                target["seconds"],
+                target["peak_mib"],
+                if passed { "passed" } else { "**failed**" },
+            ),
+        );
+    }
+}
+
 fn word(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
@@ -147,5 +181,27 @@ mod tests {
         );
         assert!(text.contains("7 seeds, 1 failed"), "{text}");
         assert!(text.contains("| kills | 5 |"), "{text}");
+    }
+
+    #[test]
+    fn a_fuzzer_that_did_not_run_is_said_to_be_skipped() {
+        let report =
+            json!({ "kept_inputs": { "wal": 2 }, "replay_tests": 9, "skipped": "no nightly" });
+        let told = |report| {
+            let proof = json!({ "fuzz": { "passed": true, "report": report } });
+            markdown(proof.as_object().unwrap(), ["fuzz"].into_iter())
+        };
+        let text = told(report);
+        assert!(text.contains("| passed, a part **SKIPPED** |"), "{text}");
+        assert!(
+            text.contains("The fuzzer was **SKIPPED**: no nightly"),
+            "{text}"
+        );
+        let target = json!({ "name": "wal", "executions": 70, "seconds": 2, "peak_mib": 40, "passed": false });
+        let text = told(json!({ "skipped": null, "targets": [target] }));
+        assert!(
+            text.contains("| wal | 70 | 2 | 40 | **failed** |"),
+            "{text}"
+        );
     }
 }

@@ -159,24 +159,18 @@ impl<F: DiskFile> Inventory<F> {
     }
 
     /// Files after the last one with a group were made ready and never used. One of another size
-    /// than wanted counts as used, and goes when this boot has taken over.
+    /// than wanted counts as used, and goes when this boot has taken over. So does one with a group
+    /// of which only the header is intact: it says what was durable before it.
     fn set_unused_apart(&mut self) {
         while let Some((&incarnation, found)) = self.counted.last_key_value() {
-            let has_group = found
-                .extents
-                .iter()
-                .any(|extent| matches!(extent, Extent::Group { .. }));
-            let unreadable = found.extents.iter().any(|extent| {
-                matches!(
-                    extent,
-                    Extent::Bad {
-                        unreadable: true,
-                        ..
-                    }
-                )
+            let is_used = found.extents.iter().any(|extent| match extent {
+                Extent::Group { .. } => true,
+                Extent::Bad {
+                    header, unreadable, ..
+                } => header.is_some() || *unreadable,
             });
             let fits = found.file.len().is_ok_and(|len| len == self.wal_file_bytes);
-            if has_group || unreadable || !fits {
+            if is_used || !fits {
                 break;
             }
             if let Some(found) = self.counted.remove(&incarnation) {

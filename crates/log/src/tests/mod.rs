@@ -2,6 +2,7 @@
 
 mod enumeration;
 mod faults;
+mod fuzz;
 mod restarts;
 mod rot;
 mod script;

@@ -100,6 +100,12 @@ impl Staging {
         self.queue.push_back(Staged::Control(control));
     }
 
+    /// Whether a trim point waits.
+    pub(crate) fn has_trim_point(&self) -> bool {
+        let mut queue = self.queue.iter();
+        queue.any(|staged| matches!(staged, Staged::Control(Control::TrimPoint { .. })))
+    }
+
     /// The latest group of a producer.
     pub(super) fn latest(&self, producer: ProducerId) -> Option<&Group> {
         let place = self.open.get(&producer)?.checked_sub(self.taken)?;

@@ -42,13 +42,13 @@ impl Controls {
         self.trim_point
     }
 
-    /// The highest trim point in the log, committed or not.
-    pub(crate) fn proposed_trim_point(&self) -> Seq {
-        let waiting = self.waiting.iter().map(|(_, decision)| match decision {
-            Decision::Trim(upto) => *upto,
-            Decision::Delete => Seq::ZERO,
-        });
-        waiting.fold(self.trim_point, Seq::max)
+    /// Whether a trim point is in the log that is not committed yet.
+    pub(crate) fn is_trim_under_way(&self) -> bool {
+        let mut waiting = self.waiting.iter();
+        waiting.any(|(_, decision)| match decision {
+            Decision::Trim(_) => true,
+            Decision::Delete => false,
+        })
     }
 
     /// A control batch that ends at `seq` was appended.

@@ -192,3 +192,29 @@ fn only_what_every_voter_holds_is_trimmed() {
     );
     assert_eq!(bench.replica.retention_floor(), Seq::new(1));
 }
+
+#[test]
+fn one_trim_point_is_under_way_at_a_time() {
+    let mut bench = Bench::leader(3, Settings::default());
+    bench.produce(1, 1, 5);
+    bench.persist_all();
+    let tail = bench.replica.view().tail;
+    bench.ack(1, tail);
+    bench.ack(2, tail);
+    let propose = |bench: &mut Bench, upto| {
+        let upto = Seq::new(upto);
+        bench.step(Input::Propose(Proposal::Trim { upto }));
+        bench.replica.queues().unacked_batches
+    };
+    // Neither what waits to become a batch is doubled, nor what waits to be committed.
+    assert_eq!(propose(&mut bench, 2), 1);
+    assert_eq!(propose(&mut bench, 2), 1);
+    assert_eq!(propose(&mut bench, 4), 1);
+    bench.step(Input::Flush);
+    assert_eq!(propose(&mut bench, 4), 1);
+    bench.persist_all();
+    let tail = bench.replica.view().tail;
+    bench.ack(1, tail);
+    assert_eq!(bench.replica.retention_floor(), Seq::new(2));
+    assert_eq!(propose(&mut bench, 4), 1);
+}

@@ -1,30 +1,16 @@
 //! Every input that is kept for the fuzzer, on the stable compiler: as it is, cut at every byte,
 //! and with every single bit flipped.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::fs;
 
 use crate::samples;
 
-#[path = "../../../../fuzz/oracle.rs"]
+#[path = "../../../../fuzz/oracle/wire.rs"]
 #[allow(dead_code, unreachable_pub)]
 mod oracle;
-
-fn fuzz_dir() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz")
-}
-
-/// The kept inputs of a target, by name.
-fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
-    let folder = fuzz_dir().join("corpus").join(target);
-    let files = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{folder:?}: {error}"));
-    let paths = files.map(|file| file.unwrap().path());
-    paths
-        .map(|path| (path.display().to_string(), fs::read(&path).unwrap()))
-        .collect()
-}
+#[path = "../../../../fuzz/oracle/replay.rs"]
+#[allow(dead_code)]
+mod replay;
 
 /// The golden vectors as inputs of a target.
 fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
@@ -51,7 +37,7 @@ fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
 }
 
 fn keep_seeds(target: &str, seeds: &[(String, Vec<u8>)]) {
-    let folder = fuzz_dir().join("seeds").join(target);
+    let folder = replay::folder().join("seeds").join(target);
     fs::create_dir_all(&folder).unwrap();
     for (name, bytes) in seeds {
         fs::write(folder.join(name), bytes).unwrap();
@@ -74,9 +60,7 @@ fn run(check: fn(&[u8]), bytes: &[u8]) {
 #[test]
 fn every_kept_input_passes_its_oracle() {
     for (target, check) in oracle::TARGETS {
-        let kept = corpus(target);
-        assert!(!kept.is_empty(), "{target} has no kept input");
-        for (_, bytes) in kept {
+        for (_, bytes) in replay::corpus(target) {
             run(check, &bytes);
         }
     }
@@ -96,12 +80,14 @@ fn every_golden_passes_the_oracle_of_its_target() {
 }
 
 #[test]
-fn every_target_is_a_program_and_has_a_corpus() {
-    let manifest = fs::read_to_string(fuzz_dir().join("Cargo.toml")).unwrap();
-    for (target, _) in oracle::TARGETS {
+fn every_target_is_a_program_has_a_corpus_and_is_replayed() {
+    let manifest = fs::read_to_string(replay::folder().join("Cargo.toml")).unwrap();
+    for (target, _) in replay::TARGETS {
         assert!(manifest.contains(&format!("name = \"{target}\"")));
         let program = format!("fuzz_targets/{target}.rs");
-        assert!(manifest.contains(&program) && fuzz_dir().join(&program).exists());
+        assert!(manifest.contains(&program) && replay::folder().join(&program).exists());
+        assert!(!replay::corpus(target).is_empty());
     }
-    assert_eq!(manifest.matches("[[bin]]").count(), oracle::TARGETS.len());
+    assert_eq!(manifest.matches("[[bin]]").count(), replay::TARGETS.len());
+    replay::are_all(&oracle::TARGETS.map(|(target, _)| target));
 }

@@ -1,0 +1,5 @@
+//! A snapshot of producers, and requests after it.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| oracle::producers::producers(bytes));

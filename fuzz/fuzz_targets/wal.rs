@@ -1,0 +1,5 @@
+//! A file of the write-ahead log.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| tetrarch_log::fuzzing::wal(bytes));

@@ -1,0 +1,87 @@
+//! Messages that have their format and are sent by nobody yet: whoever is sent one refuses it.
+
+use bytes::Bytes;
+use tetrarch_wire::{
+    Epoch, Link, LogPosition, Seq, VoterId,
+    frame::{
+        ChannelMessage, ConflictResult, ForkPull, ForkReport, ForkResolved, LeaderConflict,
+        RepairAnswer, RepairRequest, RepairResponse, SegData, SegOffer, SegRequest, SyncClass,
+        TransferPrepare,
+    },
+};
+
+use super::Cursor;
+
+/// One of them.
+pub(crate) fn message(cursor: &mut Cursor<'_>) -> ChannelMessage {
+    let kind = cursor.byte() % 11;
+    let number = cursor.number();
+    let seq = Seq::new(number);
+    let at = LogPosition {
+        seq,
+        epoch: Epoch::new(number, VoterId::NONE),
+        link: Link::from_bytes([0; 16]),
+    };
+    match kind {
+        0 => ChannelMessage::TransferPrepare(TransferPrepare { must_have: seq }),
+        1 => ChannelMessage::LeaderConflict(LeaderConflict {
+            frozen: at,
+            nonce: number,
+        }),
+        2 => ChannelMessage::ConflictResult(ConflictResult {
+            nonce: number,
+            winner: VoterId::NONE,
+            new_epoch: at.epoch,
+            divergence: seq,
+        }),
+        3 => ChannelMessage::RepairRequest(RepairRequest {
+            request: number,
+            ranges: vec![(seq, seq.next(), None)],
+        }),
+        4 => ChannelMessage::RepairResponse(RepairResponse {
+            request: number,
+            answers: vec![RepairAnswer::Never],
+            batches: Vec::new(),
+        }),
+        5 => ChannelMessage::SegOffer(SegOffer {
+            base: seq,
+            previous: at,
+            last: at,
+            len: number,
+            hash: [0; 32],
+        }),
+        6 => ChannelMessage::SegRequest(SegRequest {
+            request: number,
+            base: seq,
+            offset: number,
+            len: 9,
+        }),
+        7 => ChannelMessage::SegData(SegData {
+            request: number,
+            offset: number,
+            crc: 0,
+            bytes: Bytes::from_static(b"segment"),
+        }),
+        8 => ChannelMessage::ForkReport(ForkReport {
+            fork_id: [0; 16],
+            base: seq,
+            base_link: at.link,
+            epochs: Vec::new(),
+            count: number,
+            bytes: number,
+            longest: seq,
+        }),
+        9 => ChannelMessage::ForkPull(ForkPull {
+            request: number,
+            fork_id: [0; 16],
+            from: seq,
+            max_bytes: 1,
+            class: SyncClass::Background,
+        }),
+        _ => ChannelMessage::ForkResolved(ForkResolved {
+            fork_id: [0; 16],
+            upto: seq,
+            ranges: Vec::new(),
+        }),
+    }
+}
