@@ -64,11 +64,17 @@ pub(crate) fn command<S: AsRef<std::ffi::OsStr>>(
     command
 }
 
+/// Names a program that is up to date.
+const PROGRAM: &str = "TETRARCH_TEST_PROGRAM";
+
 /// The program of the profile that these tests were built with, built now if need be: `cargo test`
 /// builds the tests of this package, and not the program of another.
 fn path() -> &'static Path {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
     PATH.get_or_init(|| {
+        if let Some(program) = std::env::var_os(PROGRAM) {
+            return PathBuf::from(program);
+        }
         let test = std::env::current_exe().expect("a test knows its own path");
         // target/PROFILE/deps/TEST
         let profile = test

@@ -16,6 +16,12 @@ pub(crate) fn root() -> PathBuf {
     root
 }
 
+/// The folder of what is built.
+pub(crate) fn target() -> PathBuf {
+    let named = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    root().join(named.unwrap_or_else(|| "target".into()))
+}
+
 /// Cargo, as the one that started this program.
 pub(crate) fn cargo() -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

@@ -1,6 +1,6 @@
 //! What a node needs to know to start.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use tetrarch_client::tls::Identity;
 use tetrarch_log::StoreOptions;
@@ -29,6 +29,9 @@ pub struct NodeConfig {
     pub protocol: Settings,
     /// Sizes of the store.
     pub store: StoreOptions,
+    /// For how long there must be clearly more room on a disk that was too full before channels come
+    /// back; [`tetrarch_replica::DiskGauge::DWELL`] unless told otherwise.
+    pub disk_dwell: Duration,
     /// How many tasks share the channels; at least 1.
     pub workers: usize,
     /// Bytes of events that may be unacknowledged on this node, over all channels. Beyond them

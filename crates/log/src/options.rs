@@ -15,6 +15,10 @@ const WAL_FILE_MAX: u64 = 64 * MIB;
 pub struct StoreOptions {
     /// The node that the data directory must belong to, if known. `None` opens any.
     pub expect_node: Option<NodeId>,
+    /// Most bytes that the store is to take, if it may not fill its filesystem. The sizes that follow
+    /// from that of the filesystem then follow from this. Nothing is refused because of it: the node
+    /// keeps to it by withdrawing from its channels in time.
+    pub max_bytes: Option<u64>,
     /// Bytes of a WAL file. `None`: a 64th of the filesystem, from 2 MiB to 64 MiB.
     pub wal_file_bytes: Option<u64>,
     /// Bytes that are set aside so that a store on a full disk can still be opened. `None`: a
@@ -50,6 +54,7 @@ impl Default for StoreOptions {
     fn default() -> Self {
         Self {
             expect_node: None,
+            max_bytes: None,
             wal_file_bytes: None,
             ballast_bytes: None,
             wal_files_max: 4,
@@ -70,6 +75,7 @@ impl StoreOptions {
     /// Bytes of a WAL file on a filesystem of `total` bytes.
     #[must_use]
     pub fn wal_file_bytes_on(&self, total: u64) -> u64 {
+        let total = total.min(self.max_bytes.unwrap_or(u64::MAX));
         self.wal_file_bytes
             .unwrap_or_else(|| (total / 64).clamp(WAL_FILE_MIN, WAL_FILE_MAX))
             .next_multiple_of(crate::disk::BLOCK as u64)
@@ -78,6 +84,7 @@ impl StoreOptions {
     /// Bytes of ballast on a filesystem of `total` bytes: a start may have to copy the whole WAL.
     #[must_use]
     pub fn ballast_bytes_on(&self, total: u64) -> u64 {
+        let total = total.min(self.max_bytes.unwrap_or(u64::MAX));
         self.ballast_bytes.unwrap_or_else(|| {
             let wal = self.wal_file_bytes_on(total) * self.wal_files_max as u64;
             (total / 100).clamp(MIB, 1024 * MIB).max(wal)

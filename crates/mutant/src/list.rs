@@ -149,6 +149,8 @@ mutants! {
     ForgetsCutOnError,
     /// Retention drops a segment that ends after the trim point.
     TrimsStraddling,
+    /// A replica that has withdrawn for want of room never comes back.
+    NeverResumes,
     /// A start counts before it has replayed everything.
     ServesBeforeReplayed,
 }

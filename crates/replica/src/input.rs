@@ -2,7 +2,8 @@
 
 use tetrarch_wire::{
     Batch, Epoch, LogPosition, ProducerEpoch, ProducerId, ProducerSeq, Seq, VoterId,
-    batch::EventBlock, frame::ChannelMessage,
+    batch::EventBlock,
+    frame::{ChannelMessage, DiskLevel},
 };
 
 use crate::{Moment, PersistToken, ReadTicket, Ticket};
@@ -158,6 +159,8 @@ pub enum Input {
         /// The position before the first batch that is held now.
         log_start: LogPosition,
     },
+    /// The disk of this node is as full as that now (protocol §12).
+    DiskLevel(DiskLevel),
     /// The channel's bytes on this node are damaged (found at a start or by a read).
     Corrupt,
 }

@@ -11,13 +11,13 @@ mod committed_read;
 mod confirmation;
 mod context;
 pub mod decide;
-mod disk_level;
 mod durability;
 mod effect;
 mod election;
 mod input;
 mod log_state;
 pub mod placement;
+mod pressure;
 mod produce;
 mod producer;
 mod propose;
@@ -34,11 +34,11 @@ mod view;
 
 pub use committed_read::CommittedRead;
 pub use context::{Chance, Context, Moment, Now};
-pub use disk_level::disk_level;
 pub use effect::{
     AdminOutcome, Effect, HaltReason, Lane, LogWrite, PersistToken, ReadTicket, RoleChange, Ticket,
 };
 pub use input::{Input, LogReadFailure, PersistFailure, ProduceRequest, Proposal};
+pub use pressure::DiskGauge;
 pub use producer::SnapshotError;
 pub use queues::Queues;
 pub use recovery::{Recovered, RecoveryError};

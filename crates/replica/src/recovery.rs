@@ -18,6 +18,7 @@ use crate::{
     durability::Durability,
     election::{Silence, Thrash},
     log_state::LogState,
+    pressure::Pressure,
     producer::ProducerTable,
     replication::{Controls, Following},
 };
@@ -129,6 +130,7 @@ impl Replica {
             me,
             channel,
             role: Role::new(),
+            pressure: Pressure::default(),
             hard_state,
             durability: Durability::default(),
             log: LogState::recovered(log_start, tail, epochs),

@@ -15,6 +15,7 @@ use crate::{
     durability::Durability,
     election::{Candidacy, Silence, Thrash},
     log_state::LogState,
+    pressure::Pressure,
     producer::ProducerTable,
     replication::{Controls, Following, Leadership},
     transfer::Handover,
@@ -45,6 +46,7 @@ pub struct Replica {
     pub(crate) candidacy: Option<Candidacy>,
     pub(crate) leadership: Option<Box<Leadership>>,
     pub(crate) handover: Option<Handover>,
+    pub(crate) pressure: Pressure,
     pub(crate) reads: BTreeMap<ReadTicket, ReadPurpose>,
     pub(crate) last_read: u64,
     pub(crate) last_request: u64,
@@ -96,8 +98,10 @@ impl Replica {
             }
             Input::LogRead { ticket, result } => self.on_log_read(ticket, result, context),
             Input::Trimmed { log_start } => self.log.trimmed(log_start),
+            Input::DiskLevel(level) => self.on_disk_level(level, context),
             Input::Corrupt => self.halt(HaltReason::Corrupt, context),
         }
+        self.withdraw_under_pressure(context);
     }
 
     /// A halted replica says so and does nothing else.
@@ -135,6 +139,7 @@ impl Replica {
             | Input::Persisted { .. }
             | Input::LogRead { .. }
             | Input::Trimmed { .. }
+            | Input::DiskLevel(_)
             | Input::Corrupt => {}
         }
     }
@@ -153,6 +158,7 @@ impl Replica {
         match self.role.get() {
             ReplicaRole::Leader => {
                 self.check_transfer(ctx);
+                self.hand_over_if_due(ctx);
                 self.probe_silent_followers(ctx);
                 self.form_batches(ctx);
             }
@@ -166,8 +172,8 @@ impl Replica {
         }
     }
 
-    fn on_select(&mut self, ctx: &mut Context<'_>) {
-        if self.role.get() != ReplicaRole::Idle {
+    pub(crate) fn on_select(&mut self, ctx: &mut Context<'_>) {
+        if self.role.get() != ReplicaRole::Idle || self.parks_instead() {
             return;
         }
         if !self.change_role(
@@ -188,6 +194,7 @@ impl Replica {
 
     /// Leaves the channel: closed here, or taken out of the replica set.
     fn leave(&mut self, signal: TransitionSignal, ctx: &mut Context<'_>) {
+        self.forget_parking();
         let role = self.role.get();
         if role == ReplicaRole::Idle {
             return; // Rule (c): no counter, no side effect.

@@ -33,7 +33,8 @@ pub struct View {
     pub draining: bool,
     /// It is getting its log back into step.
     pub catching_up: bool,
-    /// Its disk was full at the last write.
+    /// It takes nothing for want of room: its disk was full at the last write, or is so full that it
+    /// has withdrawn, or would if anybody could take over.
     pub storage_full: bool,
     /// Messages refused without any change of state, since the start.
     pub refused: u64,
@@ -71,7 +72,7 @@ impl Replica {
             halted: self.halted.clone(),
             draining: leadership.is_some_and(|l| l.transfer.is_some()),
             catching_up: self.catch_up != CatchUp::None,
-            storage_full: self.durability.is_full(),
+            storage_full: self.durability.is_full() || self.is_parked() || self.is_frozen(),
             refused: self.refused,
         }
     }
@@ -189,6 +190,7 @@ impl Replica {
             self.quorum_deadline(),
             probes.min(),
             self.transfer_deadline(),
+            self.pressure_deadline(),
             staged.then(Moment::default),
         ])
     }

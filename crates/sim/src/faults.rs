@@ -108,9 +108,9 @@ impl World {
             Fault::Heal => self.heal_network(),
             Fault::SlowDisk(node, slowness) => self.nodes[node].slowness = slowness,
             Fault::SlowReads(node, slowness) => self.nodes[node].slowness_of_reads = slowness,
-            Fault::FillDisk(node) => {
+            Fault::FillDisk(node, room) => {
                 self.note_fault("full disk", node);
-                self.nodes[node].set_full(true);
+                self.nodes[node].set_room(Some(room));
             }
             Fault::FreeDisk(node) => self.mend_disk(node),
             Fault::FailWrite(node, name, bytes, errno) => {
@@ -145,7 +145,7 @@ impl World {
     }
 
     fn mend_disk(&mut self, node: usize) {
-        self.nodes[node].set_full(false);
+        self.nodes[node].set_room(None);
         self.nodes[node].disk.fail_reads(None);
     }
 
@@ -199,21 +199,71 @@ impl World {
         }
     }
 
+    /// Ends everything that is wrong but on a minority, and starts everybody else.
+    pub(crate) fn leave_a_core(&mut self) {
+        self.swarm.stop();
+        self.heal_network();
+        let mut left = Vec::new();
+        for node in 0..self.nodes.len() {
+            let may_stay = self.dice.permille(300) && self.can_do_without(node, &left);
+            if may_stay {
+                left.push(node);
+            } else {
+                self.mend(node);
+            }
+        }
+        for node in left {
+            self.tally.count("nodes that were left behind");
+            // A leader whose disk is slow is a leader all the same.
+            self.hasten(node);
+            match self.dice.index(4) {
+                0 => self.isolate(node),
+                1 => self.cut_power(node),
+                2 => {
+                    // Its disk is full, and it does all that it can do without one.
+                    self.mend(node);
+                    let room = self.swarm.room(&mut self.dice);
+                    self.nodes[node].set_room(Some(room));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Whether every channel has a majority without this node and those.
+    fn can_do_without(&self, node: usize, those: &[usize]) -> bool {
+        self.channels.iter().all(|channel| {
+            let able = |holder: &&usize| {
+                **holder != node && !those.contains(holder) && !self.damaged.contains(holder)
+            };
+            channel.holders.iter().filter(able).count() > channel.holders.len() / 2
+        })
+    }
+
     /// Ends everything that is wrong, and starts everybody.
     pub(crate) fn stop_faults(&mut self) {
         self.swarm.stop();
         for node in 0..self.nodes.len() {
-            self.mend_disk(node);
-            self.nodes[node].power_ends_in_start = None;
-            self.nodes[node].slowness = 2;
-            self.nodes[node].slowness_of_reads = FASTEST_READ;
-            if self.nodes[node].paused_since.is_some() {
-                self.at(0, Event::Resume { node });
-            }
-            if !self.nodes[node].is_running() {
-                self.at(0, Event::Start { node });
-            }
+            self.mend(node);
         }
         self.heal_network();
+    }
+
+    /// Its disk is as fast as ever.
+    fn hasten(&mut self, node: usize) {
+        self.nodes[node].slowness = 2;
+        self.nodes[node].slowness_of_reads = FASTEST_READ;
+    }
+
+    fn mend(&mut self, node: usize) {
+        self.mend_disk(node);
+        self.nodes[node].power_ends_in_start = None;
+        self.hasten(node);
+        if self.nodes[node].paused_since.is_some() {
+            self.at(0, Event::Resume { node });
+        }
+        if !self.nodes[node].is_running() {
+            self.at(0, Event::Start { node });
+        }
     }
 }

@@ -77,6 +77,11 @@ impl World {
                     self.beat_flush(node);
                 }
             }
+            Event::LookAtDisk { node, start } => {
+                if self.nodes[node].process_of(start).is_some() {
+                    self.look_at_disk(node);
+                }
+            }
             Event::Heard { node, start, facts } => {
                 if self.nodes[node].process_of(start).is_some() {
                     self.heard(node, facts);

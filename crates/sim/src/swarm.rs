@@ -1,6 +1,8 @@
 //! What a run is like: sizes, rates and faults, drawn anew for each seed, so that no two runs try
 //! the same mixture (swarm testing; ranges of proof §20.3).
 
+use std::time::Duration;
+
 use tetrarch_log::StoreOptions;
 use tetrarch_replica::Settings;
 
@@ -71,7 +73,8 @@ pub(crate) enum Fault {
     SlowDisk(usize, u64),
     /// Reads take up to so many milliseconds, longer than leaders may last.
     SlowReads(usize, u64),
-    FillDisk(usize),
+    /// Somebody fills the disk but for so many bytes.
+    FillDisk(usize, u64),
     FreeDisk(usize),
     /// The next write to files of this name stops after so many bytes with this error number.
     FailWrite(usize, &'static str, usize, i32),
@@ -100,7 +103,7 @@ impl Fault {
             | Self::Clog(node, ..)
             | Self::SlowDisk(node, _)
             | Self::SlowReads(node, _)
-            | Self::FillDisk(node)
+            | Self::FillDisk(node, _)
             | Self::FreeDisk(node)
             | Self::FailWrite(node, ..)
             | Self::FailSync(node, _)
@@ -154,6 +157,8 @@ pub(crate) struct Swarm {
     /// Milliseconds between two requests of a producer, about.
     pub(crate) pace: u64,
     pub(crate) store: StoreOptions,
+    /// For how long there must be room again before who has withdrawn comes back.
+    pub(crate) dwell: Duration,
     is_over: bool,
 }
 
@@ -180,6 +185,7 @@ impl Swarm {
             drift_ppm: dice.pick(&[0, 100, 1_000]),
             pace: dice.pick(&[5, 20, 100, 400]),
             store: store(dice),
+            dwell: Duration::from_secs(dice.pick(&[0, 1, 3])),
             is_over: false,
         }
     }
@@ -198,6 +204,20 @@ impl Swarm {
             producer_window: dice.pick(&[40, 1024]),
             ..Settings::default()
         }
+    }
+
+    /// Bytes that somebody who fills a disk leaves: next to nothing, or enough to go on for a while.
+    pub(crate) fn room(&self, dice: &mut Dice) -> u64 {
+        dice.pick(&[64 * 1024, 64 * 1024, 3 * self.wal_file_bytes()])
+    }
+
+    pub(crate) fn wal_file_bytes(&self) -> u64 {
+        self.store.wal_file_bytes_on(0)
+    }
+
+    /// The dwell in nanoseconds.
+    pub(crate) fn dwell_ns(&self) -> u64 {
+        self.dwell.as_secs() * 1_000 * MS
     }
 
     /// No fault from now on, and a network that loses nothing.
@@ -245,7 +265,7 @@ impl Swarm {
             Fault::Cut(a, b),
             Fault::Deafen(a, b),
             Fault::SlowDisk(a, dice.between(1, 400)),
-            Fault::FillDisk(a),
+            Fault::FillDisk(a, self.room(dice)),
             Fault::CutAllPower,
             Fault::SlowDisk(a, 2),
             Fault::CutPowerOfLeader,

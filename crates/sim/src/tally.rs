@@ -101,7 +101,8 @@ const FAULTS: [&str; 12] = [
 ];
 
 /// What else must happen.
-const EVENTS: [&str; 27] = [
+const EVENTS: [&str; 28] = [
+    "nodes that were left behind",
     "handovers",
     "failed handovers",
     "truncations",
@@ -139,8 +140,7 @@ fn transition_name(from: ReplicaRole, to: ReplicaRole, signal: &str) -> String {
     format!("{} -> {} ({signal})", from.name(), to.name())
 }
 
-/// Whether a signal can happen at all as yet: nothing withdraws from a full disk, and no replica set
-/// changes.
+/// Whether a signal can happen at all as yet: no replica set changes.
 fn is_built(signal: &str) -> bool {
-    !signal.contains("DiskPressure") && !signal.contains("Placement")
+    !signal.contains("Placement")
 }

@@ -97,6 +97,10 @@ pub(crate) enum Event {
         node: usize,
         start: u64,
     },
+    LookAtDisk {
+        node: usize,
+        start: u64,
+    },
     PeerLost {
         node: usize,
         start: u64,
@@ -162,6 +166,7 @@ impl Event {
             | Self::BeatFlush { node, .. }
             | Self::Heard { node, .. }
             | Self::Settle { node, .. }
+            | Self::LookAtDisk { node, .. }
             | Self::Close { node, .. }
             | Self::PeerLost { node, .. }
             | Self::PeerFound { node, .. } => Some(*node),
@@ -303,6 +308,8 @@ impl World {
 
     /// Stops the faults, and demands progress and agreement (I27, I9).
     pub(crate) fn heal(&mut self) {
+        self.leave_a_core();
+        self.i27_every_channel_acknowledges();
         self.stop_faults();
         self.i27_every_channel_acknowledges();
         self.producers.clear();
@@ -334,6 +341,8 @@ impl World {
         let mut wanted: Vec<ChannelIndex> = self.producers.iter().map(|one| one.channel).collect();
         wanted.sort_unstable();
         wanted.dedup();
+        // Who has withdrawn from a full disk comes back when there has been room for a while.
+        self.run_until(self.now + self.swarm.dwell_ns() + 2 * ELECTION_TIMEOUT);
         for _ in 0..MOST_ROUNDS {
             let durable: Vec<u64> = wanted.iter().map(|c| self.durable_of(*c)).collect();
             self.run_until(self.now + 10 * ELECTION_TIMEOUT);

@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use tetrarch_replica::{Effect, Input, Proposal, Ticket};
-use tetrarch_wire::{Epoch, Seq, frame::ChannelMessage};
+use tetrarch_wire::{
+    Epoch, Seq,
+    frame::{ChannelMessage, DiskLevel},
+};
 
 use super::{
     Cursor,
@@ -115,7 +118,16 @@ impl<'a> Life<'a> {
             }
             242..=244 => self.trim(),
             245..=247 => self.placed(),
-            248..=250 => self.restart(),
+            248..=249 => self.restart(),
+            250 => {
+                let level = match self.cursor.below(4) {
+                    0 => DiskLevel::Green,
+                    1 => DiskLevel::Low,
+                    2 => DiskLevel::Critical,
+                    _ => DiskLevel::Full,
+                };
+                self.give(Input::DiskLevel(level));
+            }
             251 => {
                 if self.cursor.happens(32) {
                     self.give(Input::Corrupt);

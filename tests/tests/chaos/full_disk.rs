@@ -55,14 +55,15 @@ fn run(command: &mut Command) -> Result<(), String> {
     output.status.success().then_some(()).ok_or(why)
 }
 
-#[test]
-fn a_disk_that_fills_up_under_a_leader_and_empties_loses_nothing() {
-    let _alone = alone();
-    let mut mesh = Mesh::init(&MeshOptions::default());
-    let mounted = match Mounted::at(&mesh.scratch().join("small")) {
-        Ok(mounted) => mounted,
-        Err(why) => return say(&format!("SKIPPED: a full disk, because of: {why}")),
-    };
+/// A mesh whose first node has a small filesystem of its own and leads the channel; or why not.
+fn with_small_disk(
+    environment: &[(&'static str, &'static str)],
+) -> Result<(Mesh, Mounted), String> {
+    let mut mesh = Mesh::init(&MeshOptions {
+        environment: environment.to_vec(),
+        ..MeshOptions::default()
+    });
+    let mounted = Mounted::at(&mesh.scratch().join("small"))?;
     let data = mounted.0.join("data");
     let copied = run(Command::new("cp")
         .arg("-a")
@@ -80,30 +81,91 @@ fn a_disk_that_fills_up_under_a_leader_and_empties_loses_nothing() {
         drop(handed.expect_success("handing over to the small node"));
         eventually("the small node leads", || mesh.leader_of(CHANNEL) == 0);
     }
+    Ok((mesh, mounted))
+}
 
+fn transitions(mesh: &Mesh, node: usize, from: &str, to: &str, signal: &str) -> f64 {
+    mesh.nodes[node].metric(&format!(
+        "tetrarch_transitions_total{{from=\"{from}\",to=\"{to}\",signal=\"{signal}\"}}"
+    ))
+}
+
+/// Something else fills the disk: the leader finds no room for a write, hands over and withdraws; the
+/// others go on meanwhile. When there is room again it comes back without anybody's help.
+#[test]
+fn a_leader_whose_disk_is_filled_hands_over_withdraws_and_comes_back() {
+    let _alone = alone();
+    let (mut mesh, mounted) = match with_small_disk(&[("TETRARCH_STORAGE_DISK_DWELL_MS", "2000")]) {
+        Ok(small) => small,
+        Err(why) => return say(&format!("SKIPPED: a full disk, because of: {why}")),
+    };
     let mut producer = Producer::start_padded(&mesh, CHANNEL, "p", PADDING);
     producer.feed(100);
     producer.wait_acknowledged(100);
+    let came = transitions(&mesh, 0, "Idle", "Replica", "CapabilitySelected");
     let full = mounted.fill();
     producer.feed(EVENTS);
-    eventually(
-        "the disk is full, something found no room, and the node says so",
-        || {
-            let node = &mesh.nodes[0];
-            node.metric("tetrarch_store_errors_total{kind=\"storage_full\"}") > 0.0
-                && node.metric("tetrarch_disk_level{level=\"full\"}") > 0.0
-        },
-    );
-    let acknowledged = producer.acknowledged();
-    assert!(acknowledged < 100 + EVENTS, "{acknowledged} found room");
-    let lines = mesh.nodes[0].log().matches("cannot be copied").count();
-    assert!(
-        (1..20).contains(&lines),
-        "{lines} lines about one full disk"
-    );
-    fs::remove_file(full).expect("a file can be removed");
     producer.wait_acknowledged(100 + EVENTS);
+    assert_ne!(mesh.leader_of(CHANNEL), 0, "somebody with room leads");
+    let withdrawn = transitions(&mesh, 0, "Leader", "Idle", "LeaderDiskPressureWithdraw");
+    assert!(withdrawn >= 1.0, "it handed over before it withdrew");
+    assert!(mesh.nodes[0].metric("tetrarch_disk_level{level=\"full\"}") > 0.0);
+    let lines = mesh.nodes[0].log().matches("cannot be copied").count();
+    assert!(lines < 20, "{lines} lines about one full disk");
     let (payloads, _) = producer.finish();
+    fs::remove_file(full).expect("a file can be removed");
+    eventually("it comes back", || {
+        transitions(&mesh, 0, "Idle", "Replica", "CapabilitySelected") > came
+    });
     assert!(mesh.nodes[0].is_running(), "it outlived its full disk");
     mesh.check_every_node(CHANNEL, &payloads);
+}
+
+/// Nobody has room to take over: the channel is read from, takes nothing, and goes on when there is
+/// room again.
+#[test]
+fn a_channel_whose_nodes_all_have_full_disks_is_read_only() {
+    let _alone = alone();
+    let environment = [
+        ("TETRARCH_STORAGE_DISK_DWELL_MS", "1000"),
+        ("TETRARCH_STORAGE_MAX_BYTES", "64MiB"),
+        ("TETRARCH_STORAGE_WAL_FILE_BYTES", "2MiB"),
+    ];
+    let mut mesh = Mesh::start_with(&MeshOptions {
+        environment: environment.to_vec(),
+        ..MeshOptions::default()
+    });
+    mesh.create_channel(CHANNEL);
+    let mut producer = Producer::start_padded(&mesh, CHANNEL, "p", PADDING);
+    producer.feed(100);
+    producer.wait_acknowledged(100);
+    // It counts against what the node may take, wherever it came from.
+    let fillings: Vec<PathBuf> = mesh
+        .nodes
+        .iter()
+        .map(|node| fill_quota(node.dir()))
+        .collect();
+    for node in &mesh.nodes {
+        eventually("each node knows that it is full", || {
+            node.metric("tetrarch_disk_level{level=\"full\"}") > 0.0
+        });
+    }
+    producer.feed(10);
+    let read = mesh.read_back(mesh.leader_of(CHANNEL), CHANNEL, 100);
+    assert_eq!(read.len(), 100);
+    assert_eq!(producer.acknowledged(), 100, "nothing was taken");
+    for filling in fillings {
+        fs::remove_file(filling).expect("a file can be removed");
+    }
+    producer.wait_acknowledged(110);
+    let (payloads, _) = producer.finish();
+    mesh.check_every_node(CHANNEL, &payloads);
+}
+
+/// Puts a file of 64 MiB, which takes no room, into a node's data directory.
+fn fill_quota(dir: &Path) -> PathBuf {
+    let path = dir.join("data/deleted/filling");
+    let file = File::create(&path).expect("a file can be made");
+    file.set_len(64 << 20).expect("a hole can be made");
+    path
 }

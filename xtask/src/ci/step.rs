@@ -36,7 +36,7 @@ impl fmt::Display for Outcome {
 pub(super) struct Step {
     pub(super) name: &'static str,
     commands: Vec<Vec<&'static str>>,
-    variable: Option<(&'static str, &'static str)>,
+    variable: Option<(&'static str, String)>,
     /// A cargo command that must exist, and how to get it.
     needs: Option<(&'static str, &'static str)>,
     /// Why it cannot run, if something else is missing.
@@ -67,11 +67,14 @@ impl Step {
         } else {
             println!("cargo-nextest is not installed: tests run under cargo test");
         }
-        step
+        // The whole workspace is built with its tests, the program among them: tests that start it
+        // need not build it once more by itself, with other features.
+        let program = workspace::target().join("debug/tetrarch");
+        step.with("TETRARCH_TEST_PROGRAM", &program.display().to_string())
     }
 
-    pub(super) fn with(mut self, name: &'static str, value: &'static str) -> Self {
-        self.variable = Some((name, value));
+    pub(super) fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.variable = Some((name, value.to_owned()));
         self
     }
 
@@ -116,7 +119,7 @@ impl Step {
     fn command(&self, arguments: &[&str], counts: &mut Counts) -> std::io::Result<bool> {
         println!("$ cargo {}", arguments.join(" "));
         let mut command = workspace::cargo();
-        command.args(arguments).envs(self.variable);
+        command.args(arguments).envs(self.variable.clone());
         // nextest sums up on stderr, cargo test on stdout; only that one is read along the way.
         if arguments.first() == Some(&"nextest") {
             command.stderr(Stdio::piped());

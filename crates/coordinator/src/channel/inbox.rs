@@ -11,7 +11,7 @@ use tetrarch_wire::{
     Batch, BatchHeader, ChannelUid, Epoch, LogPosition, NodeId, ProducerEpoch, ProducerId,
     ProducerSeq, Seq, VoterId,
     batch::{Control, EventBlock},
-    frame::{ChannelFrame, ProduceOutcome},
+    frame::{ChannelFrame, DiskLevel, ProduceOutcome},
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -69,6 +69,8 @@ pub(crate) enum Command {
         forced: bool,
         reply: oneshot::Sender<AdminOutcome>,
     },
+    /// The disk was looked at, as it is once a second.
+    DiskLevel(DiskLevel),
     /// All channels that this node leads are to be handed over.
     HandOverAll,
     /// Retention wants everything up to here gone.

@@ -48,6 +48,8 @@ pub(crate) struct WorkerContext {
     pub(crate) heartbeat: Duration,
     /// Bytes of recent batches that one worker's channels may keep in memory together.
     pub(crate) recent_bytes: usize,
+    /// How many channels that have withdrawn from a full disk one worker takes up again each second.
+    pub(crate) come_back_at_once: usize,
     pub(crate) mesh: Mesh,
     pub(crate) beats: BeatHandle,
     pub(crate) writes: WriteHandle,
@@ -261,6 +263,10 @@ impl Worker {
                 let to = to.and_then(|node| actor.voter_on(node));
                 let ticket = self.tickets.keep(Waiting::Admin(reply));
                 self.step(channel, Input::Transfer { ticket, to, forced });
+            }
+            Command::DiskLevel(level) => {
+                let at_once = self.context.come_back_at_once;
+                self.turn(|shard, turn| shard.disk_level(level, at_once, turn));
             }
             Command::HandOverAll => self.hand_over_all(),
             Command::Trim { channel, upto } => {

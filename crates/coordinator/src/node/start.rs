@@ -25,6 +25,8 @@ use crate::{
     transport::{Limits, LocalNode, Mesh, MeshConfig, PeerAddress},
 };
 
+/// How many channels that have withdrawn from a full disk come back each second (protocol §12).
+const COME_BACK_AT_ONCE: usize = 64;
 /// How much longer than one transfer a stop waits for the hand-over of all channels.
 const DRAIN_TRANSFERS: u32 = 4;
 
@@ -331,6 +333,7 @@ impl Starting {
             settings: self.config.protocol.clone(),
             heartbeat: self.config.protocol.heartbeat,
             recent_bytes: self.config.recent_bytes / self.config.workers.max(1),
+            come_back_at_once: (COME_BACK_AT_ONCE / self.config.workers.max(1)).max(1),
             mesh: mesh.clone(),
             beats: beats.clone(),
             writes: self.writes.clone(),
@@ -356,8 +359,12 @@ impl Starting {
             reads: self.reads.clone(),
             writes: self.writes.clone(),
             beats: beats.clone(),
+            workers: self.workers.clone(),
             facts: Arc::clone(&self.sessions.facts),
             telemetry: Arc::clone(&self.sessions.telemetry),
+            data_dir: self.config.data_dir.clone(),
+            options: self.config.store.clone(),
+            dwell: self.config.disk_dwell,
         };
         tasks.push(tokio::spawn(disk.run(self.halt.subscribe())));
         tasks.push(tokio::spawn(beats.run(self.halt.subscribe())));

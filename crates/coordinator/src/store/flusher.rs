@@ -131,6 +131,7 @@ impl FlushThread {
             Ok(progress) => {
                 if self.refused.take().is_some() {
                     tracing::info!("the WAL is copied into the segments again");
+                    self.writes.note_flusher(true);
                 }
                 progress.more
             }
@@ -140,6 +141,8 @@ impl FlushThread {
                     tracing::error!(%error, "the WAL cannot be copied into the segments");
                 }
                 self.refused = Some(why);
+                let has_room = error.failure() != Failure::StorageFull;
+                self.writes.note_flusher(has_room);
                 self.telemetry.store().error(kind_of(error.failure()));
                 false
             }

@@ -6,7 +6,7 @@
 use std::{
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -78,6 +78,10 @@ struct Shared {
     events: StoreEvents,
     /// When the write under way began; [`NOT_WRITING`] while there is none.
     writing_since: AtomicU64,
+    /// A write has found no room since somebody asked.
+    found_no_room: AtomicBool,
+    /// The flusher finds no room for what would make room in the WAL.
+    flusher_has_no_room: AtomicBool,
 }
 
 /// Where writes are handed in.
@@ -105,6 +109,8 @@ impl WriteHandle {
             arrived: Condvar::new(),
             events,
             writing_since,
+            found_no_room: AtomicBool::new(false),
+            flusher_has_no_room: AtomicBool::new(false),
         });
         let thread = WalThread {
             shared: Arc::clone(&shared),
@@ -153,6 +159,20 @@ impl WriteHandle {
             NOT_WRITING => Duration::ZERO,
             since => clock::moment().since(Moment::from_nanos(since)),
         }
+    }
+
+    /// Whether the flusher finds room. Without it, what waits for the flusher waits for room.
+    pub(crate) fn note_flusher(&self, has_room: bool) {
+        let shared = &self.shared;
+        shared
+            .flusher_has_no_room
+            .store(!has_room, Ordering::Release);
+        shared.found_no_room.fetch_or(!has_room, Ordering::AcqRel);
+    }
+
+    /// Whether one has since this was asked last.
+    pub(crate) fn take_no_room(&self) -> bool {
+        self.shared.found_no_room.swap(false, Ordering::AcqRel)
     }
 
     /// Ends the thread once everything handed in before is on disk.
@@ -268,11 +288,12 @@ impl WalThread {
 
     fn commit(&mut self, requests: &[WriteRequest]) -> Result<GroupReport, PersistFailure> {
         let mut tries = 0;
+        // Waiting for the flusher is waiting, too.
+        self.shared
+            .writing_since
+            .store(clock::moment().as_nanos(), Ordering::Release);
         loop {
             let begun = Instant::now();
-            self.shared
-                .writing_since
-                .store(clock::moment().as_nanos(), Ordering::Release);
             match self.writer.commit(requests) {
                 Ok(report) => {
                     if std::mem::take(&mut self.is_failing) {
@@ -285,6 +306,11 @@ impl WalThread {
                         time: begun.elapsed(),
                     });
                     return Ok(report);
+                }
+                Err(error @ GroupError::WalFull)
+                    if self.shared.flusher_has_no_room.load(Ordering::Acquire) =>
+                {
+                    return Err(self.failed(&error));
                 }
                 Err(GroupError::WalFull) => {
                     if !self.writer.wait_for_room(ROOM_WAIT) {
@@ -305,6 +331,9 @@ impl WalThread {
     fn failed(&mut self, error: &GroupError) -> PersistFailure {
         if !std::mem::replace(&mut self.is_failing, true) {
             tracing::error!(%error, "nothing of a group was written");
+        }
+        if let GroupError::StorageFull(_) = error {
+            self.shared.found_no_room.store(true, Ordering::Release);
         }
         let store = self.telemetry.store();
         match error {

@@ -18,7 +18,7 @@ use tetrarch_client::{
 use tetrarch_coordinator::{Node, NodeConfig};
 use tetrarch_log::{RealDisk, StoreIdentity, StoreOptions};
 use tetrarch_replica::{
-    Settings,
+    DiskGauge, Settings,
     catalog::{Genesis, GenesisNode},
 };
 use tetrarch_tests::Port;
@@ -182,6 +182,7 @@ impl Founding {
                 wal_file_bytes: Some(4 * 1024 * 1024),
                 ..Default::default()
             },
+            disk_dwell: DiskGauge::DWELL,
             workers: 1 + index % 2,
             max_unacknowledged_bytes: NodeConfig::DEFAULT_MAX_UNACKNOWLEDGED_BYTES,
             recent_bytes: NodeConfig::DEFAULT_RECENT_BYTES,

@@ -43,6 +43,7 @@ impl Replica {
         if chunk.request != request {
             return;
         }
+        self.following.unanswered = 0;
         if self.durability.is_full() {
             self.wait(self.settings.heartbeat, ctx);
             return;
@@ -75,6 +76,7 @@ impl Replica {
         if nack.request != request {
             return;
         }
+        self.following.unanswered = 0;
         let asked_to_wait = Duration::from_millis(nack.retry_after_ms.into());
         match nack.code {
             SyncNackCode::Trimmed => self.missing_range(nack.log_start, ctx),

@@ -11,6 +11,9 @@ use tetrarch_wire::{
 use super::{CatchUp, ReadPurpose};
 use crate::{Context, Effect, HaltReason, Moment, Replica};
 
+/// An answer is waited for twice as long after each that did not come, up to 32 times as long.
+const MOST_DOUBLINGS: u32 = 5;
+
 impl Replica {
     /// Refuses an append that does not fit, and asks where to go on. Once: whatever else arrives
     /// until that is answered is dropped.
@@ -66,6 +69,7 @@ impl Replica {
         if response.request != request {
             return;
         }
+        self.following.unanswered = 0;
         match response.point {
             Some(point) if point.seq <= self.log.tail().seq => self.compare_point(point, ctx),
             Some(_) => self.catch_up = CatchUp::None,
@@ -169,6 +173,8 @@ impl Replica {
     /// When catching up wants attention next.
     pub(crate) fn catch_up_deadline(&self) -> Option<Moment> {
         let patience = self.settings.heartbeat * 2;
+        // A leader whose disk is slow answers late, and an answer to an earlier request is dropped.
+        let doublings = self.following.unanswered.min(MOST_DOUBLINGS);
         self.following.leader?;
         match self.catch_up {
             CatchUp::None => {
@@ -176,7 +182,7 @@ impl Replica {
                 Some(since.plus(self.settings.heartbeat))
             }
             CatchUp::Finding { sent_at, .. } | CatchUp::Pulling { sent_at, .. } => {
-                Some(sent_at.plus(patience))
+                Some(sent_at.plus(patience * 2_u32.pow(doublings)))
             }
             CatchUp::Comparing { since } => Some(since.plus(patience * 8)),
             CatchUp::WaitingForDisk { since } => Some(since.plus(patience)),
@@ -198,15 +204,19 @@ impl Replica {
                 };
                 self.continue_pull(ctx);
             }
-            CatchUp::None
-            | CatchUp::Finding { .. }
-            | CatchUp::Comparing { .. }
-            | CatchUp::Pulling { .. }
-            | CatchUp::Waiting { .. } => {
-                self.forget_catch_up();
-                self.find_point(None, ctx);
+            CatchUp::Finding { .. } | CatchUp::Pulling { .. } => {
+                self.following.unanswered += 1;
+                self.search_anew(ctx);
+            }
+            CatchUp::None | CatchUp::Comparing { .. } | CatchUp::Waiting { .. } => {
+                self.search_anew(ctx);
             }
         }
+    }
+
+    fn search_anew(&mut self, ctx: &mut Context<'_>) {
+        self.forget_catch_up();
+        self.find_point(None, ctx);
     }
 
     /// Asks the shell to read the log.

@@ -9,7 +9,7 @@ use tetrarch_wire::{
 };
 
 use crate::{
-    Effect, HaltReason, Input, LogWrite, Settings,
+    Effect, HaltReason, Input, LogWrite, Moment, Settings,
     testing::{Bench, sent, written},
 };
 
@@ -72,6 +72,51 @@ fn an_answer_to_another_question_is_dropped() {
     response.request -= 1;
     let effects = bench.message(1, epoch, ChannelMessage::PointResponse(response));
     assert_eq!(pulled(&effects).previous, tail);
+}
+
+/// The leader is heard, and `ms` pass: how often is it asked?
+fn questions(bench: &mut Bench, ms: u64) -> usize {
+    let mut asked = 0;
+    for _ in 0..ms / 10 {
+        bench.now_ms += 10;
+        let heard = Input::LeaderHeard {
+            epoch: bench.epoch(1),
+            commit: Seq::ZERO,
+            at: Moment::from_nanos(bench.now_ms * 1_000_000),
+        };
+        bench.step(heard);
+        let effects = bench.wait(0);
+        let is_question =
+            |message: &&&ChannelMessage| matches!(message, ChannelMessage::FindPoint(_));
+        asked += sent(&effects).iter().filter(is_question).count();
+    }
+    asked
+}
+
+/// Else a leader whose disk takes longer than the first wait would never get an answer through.
+#[test]
+fn an_answer_is_waited_for_longer_each_time_it_does_not_come() {
+    let mut bench = Bench::follower(3);
+    gap(&mut bench);
+    assert_eq!(questions(&mut bench, 300), 1);
+    assert_eq!(questions(&mut bench, 590), 0);
+    assert_eq!(questions(&mut bench, 10), 1);
+    assert_eq!(questions(&mut bench, 1_190), 0);
+    let effects = loop {
+        bench.now_ms += 10;
+        let effects = bench.wait(0);
+        if !sent(&effects).is_empty() {
+            break effects;
+        }
+    };
+    let response = PointResponse {
+        request: asked(&effects).request,
+        point: Some(bench.replica.view().tail),
+        log_start: Seq::FIRST,
+    };
+    let epoch = bench.epoch(1);
+    bench.message(1, epoch, ChannelMessage::PointResponse(response));
+    assert_eq!(questions(&mut bench, 300), 1, "an answer makes it hopeful");
 }
 
 #[test]

@@ -81,9 +81,11 @@ impl Replica {
         self.refuse_for_disk(ctx);
     }
 
-    /// What waits to become batches continues what failed, and will find no room either.
-    fn refuse_staged(&mut self, ctx: &mut Context<'_>) {
-        let Some(leadership) = &mut self.leadership else {
+    /// What waits to become batches continues what failed, and will find no room either. A leader
+    /// whose epoch has not begun in the log keeps what begins it.
+    pub(crate) fn refuse_staged(&mut self, ctx: &mut Context<'_>) {
+        let tail = self.log.tail().seq;
+        let Some(leadership) = self.leadership.as_mut().filter(|one| one.start <= tail) else {
             return;
         };
         let (fresh, perhaps_known) = leadership.staging.drain();

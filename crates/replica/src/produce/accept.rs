@@ -51,7 +51,7 @@ impl Replica {
                 leader: self.node_of(transfer.target),
             });
         }
-        if self.durability.is_full() {
+        if self.durability.is_full() || self.is_frozen() || self.majority_is_parked() {
             return Some(ProduceOutcome::StorageFull);
         }
         let (staging, in_flight) = (&leadership.staging, &leadership.in_flight);

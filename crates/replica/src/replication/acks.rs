@@ -3,7 +3,7 @@
 
 use tetrarch_wire::{
     LogPosition, Seq, VoterId,
-    frame::{AppendAck, AppendNack, NackCode},
+    frame::{AppendAck, AppendNack, DiskLevel, NackCode},
 };
 
 use super::Flow;
@@ -19,6 +19,7 @@ impl Replica {
             return;
         };
         follower.connected = true;
+        follower.disk = ack.disk_level;
         if !follower.accepts_generation(ack.ack_generation) {
             return;
         }
@@ -74,6 +75,9 @@ impl Replica {
             return;
         };
         follower.connected = true;
+        if nack.code == NackCode::DiskPressure {
+            follower.disk = DiskLevel::Critical;
+        }
         match nack.code {
             NackCode::Stale => {}
             NackCode::Gap

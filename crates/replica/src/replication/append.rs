@@ -4,7 +4,7 @@
 use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::{
     Batch, Epoch, LogPosition, Seq, VoterId,
-    frame::{Append, AppendAck, AppendNack, ChannelMessage, DiskLevel, NackCode},
+    frame::{Append, AppendAck, AppendNack, ChannelMessage, NackCode},
     limits,
 };
 
@@ -35,7 +35,8 @@ pub fn to_acknowledge(durable: LogPosition, verified: LogPosition) -> LogPositio
 impl Replica {
     /// The leader pushes, or probes.
     pub(crate) fn on_append(&mut self, append: Append, ctx: &mut Context<'_>) {
-        if self.is_refusing_for_disk(ctx.now.mono) && !append.batches.is_empty() {
+        let is_probe = append.batches.is_empty();
+        if self.pressure.is_parked || (self.is_refusing_for_disk(ctx.now.mono) && !is_probe) {
             self.refuse(NackCode::DiskPressure, ctx);
             return;
         }
@@ -171,7 +172,7 @@ impl Replica {
             durable_link: own.link,
             ack_generation: 0,
             credit: u32::try_from(self.settings.window_bytes).unwrap_or(u32::MAX),
-            disk_level: DiskLevel::Green,
+            disk_level: self.pressure.level,
         };
         self.send(epoch.leader, epoch, ChannelMessage::AppendAck(ack), ctx);
     }

@@ -63,7 +63,7 @@ impl Replica {
         if self.role.get() == ReplicaRole::Candidate {
             self.step_down_for(Some(epoch.leader), "a live leader was heard", ctx);
         }
-        if self.role.get() != ReplicaRole::Replica {
+        if self.role.get() != ReplicaRole::Replica && !self.pressure.is_parked {
             return false;
         }
         if self.following.leader != Some(epoch) {

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use tetrarch_mutant::{Mutant, planted};
-use tetrarch_wire::{Link, LogPosition, Seq};
+use tetrarch_wire::{Link, LogPosition, Seq, frame::DiskLevel};
 
 use crate::Moment;
 
@@ -51,6 +51,8 @@ pub(crate) struct Follower {
     /// The same, by beats alone: what a linearizable read may rely on.
     pub(crate) beat_acked: Option<Moment>,
     pub(crate) connected: bool,
+    /// How full its disk is, as it said last.
+    pub(crate) disk: DiskLevel,
     /// Since when it holds less than the leader.
     pub(crate) behind_since: Option<Moment>,
     /// The end of the last chunk that it pulled: the next pull needs no comparison.
@@ -74,6 +76,7 @@ impl Follower {
             contact: now,
             beat_acked: None,
             connected: true,
+            disk: DiskLevel::Green,
             behind_since: None,
             served: None,
         }

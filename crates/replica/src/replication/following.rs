@@ -17,6 +17,8 @@ pub(crate) struct Following {
     pub(crate) told: Option<Seq>,
     /// Since when the leader is known while nothing is verified.
     pub(crate) unverified_since: Option<Moment>,
+    /// How many questions in a row it has not answered in time.
+    pub(crate) unanswered: u32,
     /// Appends are refused until then: the disk is full.
     pub(crate) full_until: Option<Moment>,
 }
@@ -29,6 +31,7 @@ impl Following {
             self.verified = None;
         }
         self.told = None;
+        self.unanswered = 0;
         self.unverified_since = Some(now);
     }
 

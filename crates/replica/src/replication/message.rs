@@ -2,7 +2,7 @@
 
 use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::{
-    Epoch, ReplicaRole, VoterId,
+    Epoch, VoterId,
     frame::{ChannelMessage, VoteKind, VoteRequest, VoteResponse},
     limits,
 };
@@ -19,7 +19,7 @@ impl Replica {
         message: ChannelMessage,
         ctx: &mut Context<'_>,
     ) {
-        if self.role.get() == ReplicaRole::Idle || from == self.me {
+        if !self.takes_part() || from == self.me {
             return;
         }
         if !self.has_a_say(from) || epoch.n > limits::MAX_EPOCH {

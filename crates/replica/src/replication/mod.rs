@@ -22,6 +22,6 @@ mod tests;
 pub use append::to_acknowledge;
 pub use commit::committed_by_count;
 pub(crate) use controls::Controls;
-pub(crate) use follower::Flow;
+pub(crate) use follower::{Flow, Follower};
 pub(crate) use following::Following;
 pub(crate) use leadership::{Leadership, chance_below, nth_latest};

@@ -6,6 +6,7 @@
 //! does exactly the same. What belongs to a channel besides the protocol, such as its waiting
 //! readers, is attached to its member.
 
+mod disk;
 mod effect;
 mod member;
 mod stamps;
@@ -22,7 +23,7 @@ use std::{
     time::Duration,
 };
 
-use tetrarch_wire::{ChannelUid, VoterId};
+use tetrarch_wire::{ChannelUid, VoterId, frame::DiskLevel};
 
 use self::{member::Member, timers::Timers};
 use crate::{
@@ -49,6 +50,9 @@ pub struct Shard<A> {
     restless: Vec<ChannelUid>,
     /// Channels with a read that waits until a majority has confirmed their leader.
     awaiting_acks: BTreeSet<ChannelUid>,
+    /// How full the disk is, and whether a channel has not been told yet.
+    disk: DiskLevel,
+    disk_is_news: bool,
     /// Effects of the step under way.
     effects: Vec<Effect>,
 }
@@ -66,6 +70,8 @@ impl<A> Shard<A> {
             touched: Vec::new(),
             restless: Vec::new(),
             awaiting_acks: BTreeSet::new(),
+            disk: DiskLevel::Green,
+            disk_is_news: false,
             effects: Vec::new(),
         }
     }
@@ -82,6 +88,7 @@ impl<A> Shard<A> {
         if self.members.contains_key(&channel) {
             return false;
         }
+        self.disk_is_news |= replica.disk_level() != self.disk;
         let member = Member::new(channel, self.keeper, replica, peers, attached);
         self.members.insert(channel, member);
         true

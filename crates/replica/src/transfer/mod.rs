@@ -16,7 +16,8 @@ use crate::{Moment, Ticket};
 /// A handover under way, at the leader.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Transfer {
-    ticket: Ticket,
+    /// `None` if the node itself wants it, because its disk fills up.
+    ticket: Option<Ticket>,
     pub(crate) target: VoterId,
     /// Leadership is given up at the deadline even if nobody took over.
     forced: bool,

@@ -1,5 +1,7 @@
 //! The leader hands over: drain, wait, order, and vote for the successor.
 
+use std::cmp::Reverse;
+
 use tetrarch_fsm::TransitionSignal;
 use tetrarch_wire::{
     ReplicaRole, VoterId,
@@ -7,7 +9,7 @@ use tetrarch_wire::{
 };
 
 use super::Transfer;
-use crate::{AdminOutcome, Context, Effect, Moment, Replica, Ticket};
+use crate::{AdminOutcome, Context, Effect, Moment, Replica, Ticket, pressure::is_withdrawing};
 
 impl Replica {
     /// An operator, or the node, wants another voter to lead.
@@ -50,7 +52,7 @@ impl Replica {
             return Err(AdminOutcome::Failed("there is no other voter"));
         };
         leadership.transfer = Some(Transfer {
-            ticket,
+            ticket: Some(ticket),
             target,
             forced,
             deadline,
@@ -60,10 +62,27 @@ impl Replica {
         Ok(())
     }
 
-    /// The voter that needs the least to take over.
+    /// The node itself wants this voter to lead.
+    pub(crate) fn hand_over_to(&mut self, target: VoterId, ctx: &mut Context<'_>) {
+        let deadline = ctx.now.mono.plus(self.settings.transfer_timeout);
+        if let Some(leadership) = &mut self.leadership {
+            leadership.transfer = Some(Transfer {
+                ticket: None,
+                target,
+                forced: false,
+                deadline,
+                ordered: None,
+            });
+            self.check_transfer(ctx);
+        }
+    }
+
+    /// The voter that needs the least to take over, one with room first.
     fn best_successor(&self) -> Option<VoterId> {
         let followers = self.leadership.as_ref()?.followers.iter();
-        let best = followers.max_by_key(|(_, follower)| (follower.connected, follower.acked));
+        let best = followers.max_by_key(|(_, follower)| {
+            (follower.connected, Reverse(follower.disk), follower.acked)
+        });
         best.map(|(voter, _)| *voter)
     }
 
@@ -106,7 +125,8 @@ impl Replica {
         let tail = self.log.tail().seq;
         self.leadership.as_ref().is_some_and(|leadership| {
             let follower = leadership.followers.get(&transfer.target);
-            leadership.staging.is_empty()
+            // A trim point that waits is proposed again by whoever leads then.
+            leadership.staging.requests() == 0
                 && self.commit == tail
                 && follower.is_some_and(|follower| follower.acked == tail)
         })
@@ -117,14 +137,15 @@ impl Replica {
         if let Some(leadership) = &mut self.leadership {
             leadership.transfer = None;
         }
-        let ticket = transfer.ticket;
         let outcome = if transfer.forced {
             self.give_up(ctx);
             AdminOutcome::Done
         } else {
             AdminOutcome::Failed("the successor did not take over in time; this node leads on")
         };
-        ctx.effects.push(Effect::AdminDone { ticket, outcome });
+        if let Some(ticket) = transfer.ticket {
+            ctx.effects.push(Effect::AdminDone { ticket, outcome });
+        }
     }
 
     /// When a handover wants attention next.
@@ -154,11 +175,17 @@ impl Replica {
         reason: &'static str,
         ctx: &mut Context<'_>,
     ) {
-        let signal = TransitionSignal::GracefulRelinquish;
+        let signal = if successor.is_some() && is_withdrawing(self.pressure.level) {
+            TransitionSignal::LeaderDiskPressureWithdraw
+        } else {
+            TransitionSignal::GracefulRelinquish
+        };
         if self.change_role(ReplicaRole::Idle, signal, reason, ctx) {
             self.after_stepping_down(ReplicaRole::Leader, successor, ctx);
-            let signal = TransitionSignal::CapabilitySelected;
-            self.change_role(ReplicaRole::Replica, signal, "follows again", ctx);
+            if !self.parks_instead() {
+                let signal = TransitionSignal::CapabilitySelected;
+                self.change_role(ReplicaRole::Replica, signal, "follows again", ctx);
+            }
         }
     }
 }

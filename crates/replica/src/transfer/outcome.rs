@@ -9,8 +9,11 @@ impl Replica {
     /// Leadership ended during a handover: whether it worked shows when a leader is heard.
     pub(crate) fn transfer_continues(&mut self, transfer: Transfer, ctx: &mut Context<'_>) {
         self.finish_handover(AdminOutcome::Failed("another handover followed"), ctx);
+        let Some(ticket) = transfer.ticket else {
+            return;
+        };
         self.handover = Some(Handover {
-            ticket: transfer.ticket,
+            ticket,
             target: transfer.target,
             deadline: ctx.now.mono.plus(self.settings.transfer_timeout),
         });

@@ -34,8 +34,8 @@ impl World {
         let crashed = known.disk.crash(&mut |choices| dice.index(choices));
         known.process = None;
         known.disk = crashed;
-        let is_full = known.is_full;
-        self.nodes[node].set_full(is_full);
+        let room = known.room;
+        self.nodes[node].set_room(room);
         self.ended(node);
     }
 

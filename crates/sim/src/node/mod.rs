@@ -2,6 +2,7 @@
 
 mod beats;
 mod damage;
+mod disk_watch;
 mod effects;
 mod lifetime;
 mod process;
@@ -57,7 +58,8 @@ pub(crate) struct Node {
     pub(crate) slowness: u64,
     /// Milliseconds that a read takes at most.
     pub(crate) slowness_of_reads: u64,
-    pub(crate) is_full: bool,
+    /// So many bytes are left by whoever fills the disk, if somebody does.
+    pub(crate) room: Option<u64>,
     /// Syncs that were told to fail, and perhaps have not yet.
     pub(crate) sync_fails: u32,
     /// The same of a write.
@@ -114,7 +116,7 @@ impl Node {
             clock: Clock::draw(swarm, dice),
             slowness: 2,
             slowness_of_reads: FASTEST_READ,
-            is_full: false,
+            room: None,
             sync_fails: 0,
             write_fails: false,
             power_ends_in_start: None,
@@ -149,7 +151,7 @@ impl Node {
     /// Whether the disk has a reason to refuse a start: it is full, or a sync was to fail.
     fn may_refuse(&mut self, failure: Failure) -> bool {
         match failure {
-            Failure::StorageFull => self.is_full || std::mem::take(&mut self.write_fails),
+            Failure::StorageFull => self.room.is_some() || std::mem::take(&mut self.write_fails),
             Failure::Fatal => {
                 let expected = self.sync_fails > 0;
                 self.sync_fails = self.sync_fails.saturating_sub(1);
@@ -159,10 +161,9 @@ impl Node {
         }
     }
 
-    /// Room on the disk from now on.
-    pub(crate) fn set_full(&mut self, is_full: bool) {
-        self.is_full = is_full;
-        let room = if is_full { 64 * 1024 } else { 1 << 32 };
-        self.disk.set_room(room);
+    /// Somebody fills the disk but for so many bytes, or there is room from now on.
+    pub(crate) fn set_room(&mut self, room: Option<u64>) {
+        self.room = room;
+        self.disk.set_room(room.unwrap_or(1 << 32));
     }
 }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use tetrarch_log::{CrashDisk, Flusher, Group, GroupQueue, Reader, Writer};
-use tetrarch_replica::{beat::BeatHub, shard::Shard};
+use tetrarch_replica::{DiskGauge, beat::BeatHub, shard::Shard};
 use tetrarch_wire::{Batch, Boot, ReplicaRole, Seq};
 
 use super::Origin;
@@ -20,6 +20,11 @@ pub(crate) struct Process {
     pub(crate) writing: Option<Group<Origin>>,
     pub(crate) hub: BeatHub,
     pub(crate) shard: Shard<Member>,
+    pub(crate) gauge: DiskGauge,
+    /// The flusher finds no room for what would make room in the log.
+    pub(crate) flusher_has_no_room: bool,
+    /// A write has found no room since the disk was looked at.
+    pub(crate) found_no_room: bool,
     /// When the next timer of the world goes off for it.
     pub(crate) timer_at: u64,
     /// Whether the turn under way has an end already.

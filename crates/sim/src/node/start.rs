@@ -2,7 +2,7 @@
 
 use tetrarch_log::{CrashDisk, GroupQueue, OpenedStore, RecoveredChannel, WriteOp};
 use tetrarch_replica::{
-    Input, Recovered, Replica, Settings,
+    DiskGauge, Input, Recovered, Replica, Settings,
     beat::{BeatHub, BeatSettings, PeerReplica},
     shard::Shard,
 };
@@ -90,6 +90,9 @@ impl World {
             reader,
             queue,
             writing: None,
+            gauge: DiskGauge::new(self.swarm.wal_file_bytes(), self.swarm.dwell),
+            flusher_has_no_room: false,
+            found_no_room: false,
             hub: BeatHub::new(boot, settings),
             shard,
             timer_at: u64::MAX,
@@ -100,6 +103,7 @@ impl World {
         self.at(phase, Event::BeatTick { node, start });
         let pause = self.dice.between(1, 50) * MS;
         self.at(pause, Event::FlusherRuns { node, start });
+        self.look_at_disk(node);
         self.write_next(node);
         for channel in self.held_by(node) {
             self.step(node, channel, Input::Select);
@@ -235,8 +239,8 @@ impl World {
             .disk
             .crash(&mut |choices| dice.index(choices));
         self.nodes[node].disk = crashed;
-        let is_full = self.nodes[node].is_full;
-        self.nodes[node].set_full(is_full);
+        let room = self.nodes[node].room;
+        self.nodes[node].set_room(room);
         let delay = self.dice.between(1, 500) * MS;
         self.at(delay, Event::Start { node });
     }

@@ -3,7 +3,7 @@
 //! the middle of it.
 
 use tetrarch_log::{
-    GroupError, GroupQueue, Issuer, NotTakenBecause, ReadError, WriteOp, WriteRequest,
+    Failure, GroupError, GroupQueue, Issuer, NotTakenBecause, ReadError, WriteOp, WriteRequest,
 };
 use tetrarch_replica::{Input, LogReadFailure, LogWrite, PersistFailure, PersistToken, ReadTicket};
 use tetrarch_wire::{Batch, Seq};
@@ -175,7 +175,7 @@ impl World {
                     }
                 }
             }
-            Err(GroupError::WalFull) => {
+            Err(GroupError::WalFull) if !process.flusher_has_no_room => {
                 // It waits for the flusher.
                 self.tally.count("full write-ahead logs");
                 self.trace
@@ -187,6 +187,7 @@ impl World {
                 return;
             }
             Err(error) => {
+                process.found_no_room |= !matches!(error, GroupError::Retryable(_));
                 self.trace
                     .say(self.now, node, || format!("not written: {error}"));
                 let failure = match error {
@@ -265,10 +266,14 @@ impl World {
         };
         match process.flusher.flush(FLUSH_BYTES) {
             Ok(progress) => {
+                process.flusher_has_no_room = false;
                 self.trace
                     .say(self.now, node, || format!("flushed: {progress:?}"));
             }
             Err(error) => {
+                let is_full = error.failure() == Failure::StorageFull;
+                process.flusher_has_no_room = is_full;
+                process.found_no_room |= is_full;
                 self.tally.count("failed flushes");
                 self.trace
                     .say(self.now, node, || format!("not flushed: {error}"));

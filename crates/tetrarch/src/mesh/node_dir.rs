@@ -109,6 +109,7 @@ mod tests {
         written.listen.advertise = None;
         written.listen.admin_address = None;
         written.storage.wal_file_bytes = None;
+        written.storage.max_bytes = None;
         written.peers.clear();
         assert_eq!(written, plain);
     }

@@ -27,6 +27,7 @@ pub(super) fn node_config(file: &NodeFile, listen: SocketAddr, identity: Identit
         peers: peers(file),
         protocol: protocol(file),
         store: store(file),
+        disk_dwell: file.storage.disk_dwell,
         workers: or_cores(file.runtime.workers),
         max_unacknowledged_bytes: size(file.limits.node_unacked_bytes),
         recent_bytes: size(file.limits.node_recent_bytes),
@@ -71,6 +72,7 @@ fn protocol(file: &NodeFile) -> Settings {
 fn store(file: &NodeFile) -> StoreOptions {
     let storage = &file.storage;
     StoreOptions {
+        max_bytes: storage.max_bytes,
         wal_file_bytes: storage.wal_file_bytes,
         wal_files_max: size(storage.wal_files_max),
         pending_max_bytes: storage.pending_max_bytes,
@@ -91,6 +93,7 @@ mod tests {
     use super::*;
     use crate::config::{Environment, parse};
     use std::path::PathBuf;
+    use tetrarch_replica::DiskGauge;
 
     #[test]
     fn the_defaults_of_the_file_are_those_of_the_parts() {
@@ -98,6 +101,7 @@ mod tests {
         let file = parse(text, PathBuf::new(), &Environment::new()).unwrap();
         assert_eq!(protocol(&file), Settings::default());
         assert_eq!(store(&file), StoreOptions::default());
+        assert_eq!(file.storage.disk_dwell, DiskGauge::DWELL);
         assert_eq!(
             size(file.limits.node_unacked_bytes),
             NodeConfig::DEFAULT_MAX_UNACKNOWLEDGED_BYTES

@@ -44,6 +44,7 @@ impl Witness {
             | Input::PersistFailed { .. }
             | Input::LogRead { .. }
             | Input::Trimmed { .. }
+            | Input::DiskLevel(_)
             | Input::Corrupt => {}
         }
     }

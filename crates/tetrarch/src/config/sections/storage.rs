@@ -1,5 +1,7 @@
 //! The disk.
 
+use std::time::Duration;
+
 use crate::config::section::Section;
 
 const KIB: u64 = 1 << 10;
@@ -9,6 +11,10 @@ const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// The disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Storage {
+    /// Most bytes that the data directory is to take, if not all of the filesystem.
+    pub max_bytes: Option<u64>,
+    /// For how long there must be room again before channels come back.
+    pub disk_dwell: Duration,
     /// Size of one file of the write-ahead log, if not by the size of the filesystem.
     pub wal_file_bytes: Option<u64>,
     /// Most files of the write-ahead log.
@@ -28,6 +34,21 @@ pub struct Storage {
 impl Storage {
     pub(super) fn read(section: &mut Section<'_>) -> Self {
         Self {
+            max_bytes: section.optional_bytes(
+                "max_bytes",
+                64 * MIB..=1 << 50,
+                "all of the filesystem",
+                "= \"20GiB\"",
+                "Most bytes that the data directory is to take. A node that comes near to it \
+                 behaves as if its disk filled up.",
+            ),
+            disk_dwell: section.millis(
+                "disk_dwell_ms",
+                30_000,
+                0..=DAY_MS,
+                "For how long there must be clearly more room on a disk that was too full before \
+                 the channels that have withdrawn from it come back.",
+            ),
             wal_file_bytes: section.optional_bytes(
                 "wal_file_bytes",
                 2 * MIB..=1024 * MIB,
