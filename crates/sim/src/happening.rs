@@ -77,6 +77,9 @@ impl World {
                     self.beat_flush(node);
                 }
             }
+            Event::Created { channel } => self.created(channel),
+            Event::Deleted { channel } => self.deleted(channel),
+            Event::HearsOf { node, channel } => self.hears_of(node, channel),
             Event::LookAtDisk { node, start } => {
                 if self.nodes[node].process_of(start).is_some() {
                     self.look_at_disk(node);

@@ -148,6 +148,10 @@ pub(crate) struct Swarm {
     faults_left: u64,
     /// New leaders, of a thousand, that are struck at once.
     pub(crate) hunted: u64,
+    /// Channels, of a thousand, that are created while the run goes on.
+    pub(crate) late_births: u64,
+    /// Channels, of a thousand, that are deleted.
+    pub(crate) deaths: u64,
     /// Handovers, of a thousand tenths of a second.
     pub(crate) transfers: u64,
     /// Trims, of a thousand tenths of a second.
@@ -180,6 +184,8 @@ impl Swarm {
             weights: std::array::from_fn(|_| some(dice, 100)),
             faults_left: limits.faults,
             hunted: some(dice, 900),
+            late_births: some(dice, 1_000),
+            deaths: some(dice, 300),
             transfers: some(dice, 100),
             trims: some(dice, 300),
             drift_ppm: dice.pick(&[0, 100, 1_000]),

@@ -40,6 +40,9 @@ pub(crate) struct Channel {
     pub(crate) genesis: ChannelConfig,
     /// The nodes that hold it.
     pub(crate) holders: Vec<usize>,
+    /// Those of them that know of it.
+    pub(crate) known_to: BTreeSet<usize>,
+    pub(crate) is_deleted: bool,
 }
 
 /// Something that will happen. What concerns a process of a node names its start, because the next
@@ -127,6 +130,19 @@ pub(crate) enum Event {
         channel: ChannelIndex,
     },
     Operate,
+    /// A channel is in the catalog.
+    Created {
+        channel: ChannelIndex,
+    },
+    /// A channel is not in the catalog any more.
+    Deleted {
+        channel: ChannelIndex,
+    },
+    /// A node reads in the catalog what has become of a channel.
+    HearsOf {
+        node: usize,
+        channel: ChannelIndex,
+    },
     Fault,
     /// Trouble has followed a leader that was elected.
     Hunt {
@@ -175,6 +191,9 @@ impl Event {
             | Self::Consume { .. }
             | Self::AskIndex { .. }
             | Self::Operate
+            | Self::Created { .. }
+            | Self::Deleted { .. }
+            | Self::HearsOf { .. }
             | Self::Fault
             | Self::Hunt { .. }
             | Self::Resume { .. }
@@ -272,6 +291,7 @@ impl World {
         for consumer in 0..self.consumers.len() {
             self.at(MS, Event::Consume { consumer });
         }
+        self.plan_births_and_deaths();
         self.at(300 * MS, Event::Fault);
         self.at(100 * MS, Event::Operate);
     }
@@ -339,6 +359,7 @@ impl World {
     fn i27_every_channel_acknowledges(&mut self) {
         let before = self.chronicle.acknowledged_by_channel();
         let mut wanted: Vec<ChannelIndex> = self.producers.iter().map(|one| one.channel).collect();
+        wanted.retain(|channel| !self.channels[*channel].is_deleted);
         wanted.sort_unstable();
         wanted.dedup();
         // Who has withdrawn from a full disk comes back when there has been room for a while.
@@ -413,6 +434,8 @@ fn channel(index: usize, voters: &[Voter], dice: &mut Dice) -> Channel {
     Channel {
         uid: ChannelUid::derive(&format!("c{index}"), &[0; 16]),
         genesis,
+        known_to: holders.iter().copied().collect(),
         holders,
+        is_deleted: false,
     }
 }

@@ -48,6 +48,51 @@ fn a_channel_whose_votes_are_gone() {
     });
 }
 
+/// Reported of another log (github.com/nats-io/nats-server, 7549): single flipped bits in the files of a
+/// minority took large parts of a stream with them.
+#[test]
+fn nats_7549_flipped_bits_in_every_segment_of_one_node() {
+    let _alone = alone();
+    damage(|segments| {
+        for (index, segment) in segments.iter().enumerate() {
+            let mut bytes = fs::read(segment).expect("a segment can be read");
+            let place = bytes.len() / 3 + 7 * index;
+            bytes[place] ^= 1 << (index % 8);
+            fs::write(segment, bytes).expect("a segment can be written");
+        }
+    });
+}
+
+/// Reported of another log (github.com/nats-io/nats-server, 7556): a bit was flipped in what describes a
+/// stream, and the stream was taken for an orphan and deleted. Here that is kept twice.
+#[test]
+fn nats_7556_a_flipped_bit_in_what_describes_a_channel_and_the_store() {
+    let _alone = alone();
+    let mut mesh = Mesh::start_with(&MeshOptions {
+        environment: super::experiment::STORAGE.to_vec(),
+        ..MeshOptions::default()
+    });
+    mesh.create_channel(CHANNEL);
+    let mut producer = Producer::start_padded(&mesh, CHANNEL, "p", PADDING);
+    producer.feed(EVENTS);
+    producer.wait_acknowledged(EVENTS);
+    let (payloads, _) = producer.finish();
+    mesh.nodes[0].signal(Signal::Term);
+    assert_eq!(mesh.nodes[0].wait(), Some(0));
+    let data = mesh.nodes[0].dir().join("data");
+    let channel = segments(&data)[0].parent().map(Path::to_owned);
+    let channel = channel.expect("a segment is in a directory");
+    for path in [channel.join("state.b"), data.join("store.meta.a")] {
+        let mut bytes = fs::read(&path).expect("a state can be read");
+        bytes[40] ^= 0x04;
+        fs::write(&path, bytes).expect("a state can be written");
+    }
+    mesh.nodes[0].start();
+    mesh.wait_ready();
+    mesh.check_every_node(CHANNEL, &payloads);
+    assert!(!is_halted(&mesh, 0), "nothing is lost");
+}
+
 /// Damages the segments of a follower, and looks at what comes of it.
 fn damage(harm: impl FnOnce(&[PathBuf])) {
     let mut mesh = Mesh::start_with(&MeshOptions {

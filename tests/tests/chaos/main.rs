@@ -9,6 +9,7 @@ mod fault;
 mod full_disk;
 mod impose;
 mod produce;
+mod public_failures;
 mod read;
 mod record;
 mod workload;

@@ -264,6 +264,7 @@ impl Chronicle {
             .iter()
             .zip(channels)
             .enumerate()
+            .filter(|(_, (_, channel))| !channel.is_deleted)
             .all(|(index, (history, channel))| {
                 let committed = history.committed.last().map(|last| last.position());
                 let mut sound = channel
@@ -287,7 +288,8 @@ impl Chronicle {
         channels: &[Channel],
         damaged: &BTreeSet<usize>,
     ) {
-        for (index, (history, channel)) in self.channels.iter().zip(channels).enumerate() {
+        let histories = self.channels.iter().zip(channels).enumerate();
+        for (index, (history, channel)) in histories.filter(|(_, (_, one))| !one.is_deleted) {
             let committed = history.committed.last().map(|last| last.position());
             for node in channel
                 .holders

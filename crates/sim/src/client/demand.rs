@@ -14,7 +14,7 @@ impl World {
         let Some(one) = self.producers.get(index) else {
             return;
         };
-        if one.waiting_for.is_some() {
+        if one.waiting_for.is_some() || self.channels[one.channel].is_deleted {
             return;
         }
         let channel = one.channel;

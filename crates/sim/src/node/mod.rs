@@ -1,6 +1,7 @@
 //! One node: its disk always, and a process while it runs.
 
 mod beats;
+mod catalog;
 mod damage;
 mod disk_watch;
 mod effects;

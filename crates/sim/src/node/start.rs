@@ -8,7 +8,7 @@ use tetrarch_replica::{
 };
 use tetrarch_wire::{ReplicaRole, Seq};
 
-use super::{KEEPER, Member, Process};
+use super::{KEEPER, Member, Origin, Process};
 use crate::check::Expected;
 use crate::timeline::Mark;
 use crate::world::{ChannelIndex, Event, HEARTBEAT, MS, World};
@@ -57,22 +57,21 @@ impl World {
             ..
         } = opened;
         let mut shard = Shard::new(KEEPER, self.settings.heartbeat);
+        let mut queue = GroupQueue::new(writer.group_limit(), QUEUE_BYTES);
         for found in channels {
             let channel = self.index_of(found.channel);
             if self.nodes[node].expected[channel].is_some() {
                 self.open(node, channel, Some(found), &mut shard);
+            } else if self.channels[channel].is_deleted {
+                let created = &self.channels[channel];
+                super::store::order(&mut queue, created, channel, WriteOp::Delete);
             }
         }
-        let mut queue = GroupQueue::new(writer.group_limit(), QUEUE_BYTES);
         for channel in 0..self.channels.len() {
             let is_held = self.nodes[node].expected[channel].is_some();
-            if is_held && !shard.contains(self.channels[channel].uid) {
-                self.open(node, channel, None, &mut shard);
-                let op = WriteOp::Open {
-                    name: format!("c{channel}"),
-                    genesis: self.channels[channel].genesis.clone(),
-                };
-                super::store::order(&mut queue, &self.channels[channel], channel, op);
+            let created = &self.channels[channel];
+            if is_held && created.known_to.contains(&node) && !shard.contains(created.uid) {
+                self.open_new(node, channel, &mut shard, &mut queue);
             }
         }
         let settings = BeatSettings {
@@ -122,6 +121,22 @@ impl World {
             let members = process.shard.iter();
             members.map(|(_, _, member)| member.channel).collect()
         })
+    }
+
+    /// A channel of which the store knows nothing is taken up.
+    pub(super) fn open_new(
+        &mut self,
+        node: usize,
+        channel: ChannelIndex,
+        shard: &mut Shard<Member>,
+        queue: &mut GroupQueue<Origin>,
+    ) {
+        self.open(node, channel, None, shard);
+        let op = WriteOp::Open {
+            name: format!("c{channel}"),
+            genesis: self.channels[channel].genesis.clone(),
+        };
+        super::store::order(queue, &self.channels[channel], channel, op);
     }
 
     fn open(
