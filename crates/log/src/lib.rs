@@ -35,6 +35,8 @@ mod options;
 mod queue;
 mod reader;
 mod recovery;
+#[cfg(any(test, feature = "simulation"))]
+pub mod reference;
 mod retention;
 mod segment;
 mod shared;

@@ -55,7 +55,7 @@ impl History {
         let count = state.log.len();
         match cursor.byte() {
             0..=139 => {
-                let tail = state.position(count, &GENESIS);
+                let tail = state.tail();
                 WriteOp::Append(self.batches(tail, cursor))
             }
             140..=169 => {
@@ -64,7 +64,7 @@ impl History {
                     .log
                     .partition_point(|batch| batch.last_seq() <= state.trim);
                 let kept = gone + cursor.below(count - gone + 1);
-                WriteOp::Truncate(state.position(kept, &GENESIS))
+                WriteOp::Truncate(state.position(kept))
             }
             170..=214 => {
                 self.epoch += 1;
@@ -75,11 +75,11 @@ impl History {
                 })
             }
             215..=229 => {
-                let upto = state.position(cursor.below(count + 1), &GENESIS).seq;
+                let upto = state.position(cursor.below(count + 1)).seq;
                 WriteOp::CommitHint(upto)
             }
             230..=249 => {
-                let upto = state.position(cursor.below(count + 1), &GENESIS).seq;
+                let upto = state.position(cursor.below(count + 1)).seq;
                 WriteOp::Trim { upto }
             }
             250..=255 => WriteOp::Delete,

@@ -223,7 +223,7 @@ impl History {
         }
         let channel = cursor.pick(&channels);
         if let Some(state) = self.ledger.now(channel) {
-            let seq = state.position(state.log.len(), &GENESIS).seq;
+            let seq = state.tail().seq;
             let bytes = Bytes::from(vec![cursor.byte(); 1 + cursor.below(100)]);
             let saved = self.store().flusher.save_producers(channel, seq, &bytes);
             saved.unwrap_or_else(|error| panic!("{error}"));

@@ -4,69 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use tetrarch_log::{WriteOp, WriteRequest};
-use tetrarch_wire::{Batch, ChannelConfig, ChannelUid, EpochStart, HardState, LogPosition, Seq};
+use tetrarch_log::{WriteOp, WriteRequest, reference::Reference};
+use tetrarch_wire::{Batch, ChannelUid, LogPosition, Seq};
 
-/// What a channel is after some change of it.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct State {
-    /// From the very beginning on, also what was trimmed.
-    pub(super) log: Vec<Batch>,
-    pub(super) hard_state: HardState,
-    pub(super) hint: Seq,
-    /// What may be gone.
-    pub(super) trim: Seq,
-}
-
-impl State {
-    fn new() -> Self {
-        Self {
-            log: Vec::new(),
-            hard_state: HardState::INITIAL,
-            hint: Seq::ZERO,
-            trim: Seq::ZERO,
-        }
-    }
-
-    /// The end of the first `count` batches.
-    pub(super) fn position(&self, count: usize, genesis: &ChannelConfig) -> LogPosition {
-        match count.checked_sub(1) {
-            Some(last) => self.log[last].position(),
-            None => LogPosition::origin(genesis.genesis_link()),
-        }
-    }
-
-    /// Where its epochs begin, as far as a log that begins after `start` must know.
-    pub(super) fn epochs(&self, start: Seq, genesis: &ChannelConfig) -> Vec<EpochStart> {
-        let mut epochs: Vec<EpochStart> = Vec::new();
-        let mut before = self.position(0, genesis).epoch;
-        for batch in &self.log {
-            if batch.epoch() != before {
-                if batch.base_seq() <= start {
-                    epochs.clear();
-                }
-                epochs.push(EpochStart {
-                    epoch: batch.epoch(),
-                    start: batch.base_seq(),
-                    link: batch.link(),
-                });
-            }
-            before = batch.epoch();
-        }
-        epochs
-    }
-
-    fn follow(&mut self, op: &WriteOp) {
-        match op {
-            WriteOp::Append(batches) => self.log.extend(batches.iter().cloned()),
-            WriteOp::Truncate(at) => self.log.retain(|batch| batch.last_seq() <= at.seq),
-            WriteOp::HardState(state) => self.hard_state = *state,
-            WriteOp::CommitHint(seq) => self.hint = self.hint.max(*seq),
-            WriteOp::Trim { upto } => self.trim = self.trim.max(*upto),
-            WriteOp::Open { .. } | WriteOp::Delete => {}
-        }
-    }
-}
+use super::history::GENESIS;
 
 /// One change of a channel.
 #[derive(Clone, Debug)]
@@ -74,7 +15,7 @@ pub(super) struct Step {
     /// The group that brought it.
     pub(super) group: u64,
     /// What the channel is after it; `None`: deleted.
-    pub(super) state: Option<State>,
+    pub(super) state: Option<Reference>,
     /// Whether it is the last change of its group.
     pub(super) ends_group: bool,
 }
@@ -93,7 +34,7 @@ pub(super) struct Ledger {
 
 impl Ledger {
     /// What a channel is now, after all that was given.
-    pub(super) fn now(&self, channel: ChannelUid) -> Option<&State> {
+    pub(super) fn now(&self, channel: ChannelUid) -> Option<&Reference> {
         self.steps.get(&channel)?.last()?.state.as_ref()
     }
 
@@ -109,7 +50,7 @@ impl Ledger {
                 let state = match op {
                     WriteOp::Delete => None,
                     _ => {
-                        let mut state = before.unwrap_or_else(State::new);
+                        let mut state = before.unwrap_or_else(untouched);
                         state.follow(op);
                         Some(state)
                     }
@@ -139,6 +80,11 @@ impl Ledger {
         }
         self.steps.retain(|_, steps| !steps.is_empty());
     }
+}
+
+/// A channel to which nothing was written.
+fn untouched() -> Reference {
+    Reference::new(LogPosition::origin(GENESIS.genesis_link()))
 }
 
 /// The exact bytes of a batch.

@@ -5,15 +5,15 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use tetrarch_log::{
     CrashDisk, GroupError, LogError, OpenedStore, ReadError, RecoveredChannel, WriteOp,
-    WriteRequest, open, verify,
+    WriteRequest, open, reference::Reference, verify,
 };
 use tetrarch_wire::{Batch, ChannelUid, Epoch, HardState, Seq, VoterId};
 
 use super::{
     Tally,
     damage::Found,
-    history::{DIR, GENESIS, Past},
-    ledger::{State, Step, bytes_of},
+    history::{DIR, Past},
+    ledger::{Step, bytes_of},
     wal,
 };
 
@@ -113,7 +113,7 @@ impl<'a> Judge<'a> {
         let trims = steps.iter().filter_map(|step| step.state.as_ref());
         let may_go = trims.map(|state| state.trim).max().unwrap_or(Seq::ZERO);
         let fits =
-            |state: &State| found.log_start.seq <= may_go && fits(state, found, &read, refused);
+            |state: &Reference| found.log_start.seq <= may_go && fits(state, found, &read, refused);
         if !self.possible(steps).flatten().any(fits) {
             let possible: Vec<String> = self.possible(steps).map(in_short).collect();
             panic!(
@@ -131,7 +131,7 @@ impl<'a> Judge<'a> {
     }
 
     /// What a channel may be, if it does not say that it is damaged. `None`: not there.
-    fn possible<'s>(&self, steps: &'s [Step]) -> impl Iterator<Item = Option<&'s State>> {
+    fn possible<'s>(&self, steps: &'s [Step]) -> impl Iterator<Item = Option<&'s Reference>> {
         let (kept, since_ever) = (self.kept, self.since_ever);
         let at_kept = steps.iter().rev().find(|step| step.group <= kept);
         let before = match at_kept {
@@ -250,10 +250,9 @@ enum Said {
 }
 
 /// Whether the channel is as this state says, from where its log begins.
-fn fits(state: &State, found: &RecoveredChannel, read: &[Batch], refused: bool) -> bool {
+fn fits(state: &Reference, found: &RecoveredChannel, read: &[Batch], refused: bool) -> bool {
     let start = found.log_start.seq;
-    let gone = state.log.partition_point(|batch| batch.base_seq() <= start);
-    let readable = &state.log[gone..];
+    let readable = state.readable(start);
     let is_read = if refused {
         readable.starts_with(read)
     } else {
@@ -262,21 +261,21 @@ fn fits(state: &State, found: &RecoveredChannel, read: &[Batch], refused: bool) 
     is_read
         && found.hard_state == state.hard_state
         && found.commit_hint == state.hint
-        && found.tail == state.position(state.log.len(), &GENESIS)
-        && found.epochs == state.epochs(start, &GENESIS)
+        && found.tail == state.tail()
+        && found.epochs == state.epochs(start)
 }
 
-fn in_short(state: Option<&State>) -> String {
+fn in_short(state: Option<&Reference>) -> String {
     let Some(state) = state else {
         return "not there".to_owned();
     };
     let count = state.log.len();
     format!(
         "to {:?}, {count} batches, {:?}, hint {}, trim {}, epochs {:?}",
-        state.position(count, &GENESIS),
+        state.tail(),
         state.hard_state,
         state.hint,
         state.trim,
-        state.epochs(Seq::ZERO, &GENESIS)
+        state.epochs(Seq::ZERO)
     )
 }

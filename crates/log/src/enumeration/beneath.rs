@@ -36,7 +36,7 @@ impl Sample {
         for (uid, promise) in &self.ledger.acked {
             let start = store.reader.log_start(*uid);
             let start = start.unwrap_or_else(|| panic!("{uid} is gone"));
-            let right = promise.readable(start.seq);
+            let right = promise.channel.readable(start.seq);
             let (read, refused) = read_on(&store.reader, *uid);
             assert!(right.starts_with(&read), "{uid}: wrong batches");
             let is_whole = read.len() == right.len();

@@ -5,7 +5,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tetrarch_wire::{ChannelUid, Seq};
 
@@ -102,7 +102,7 @@ pub fn flips(condition: Condition, size: usize, bits: Bits, threads: usize) -> F
             });
         }
     });
-    total.into_inner().unwrap_or_default()
+    total.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Flips {
@@ -182,7 +182,7 @@ impl Sample {
             return;
         };
         let (read, refused) = read_on(&store.reader, uid);
-        let right = promise.readable(found.log_start.seq);
+        let right = promise.channel.readable(found.log_start.seq);
         assert!(right.starts_with(&read), "{uid}: wrong batches");
         let says_so = found.halted.is_some() || refused.is_some();
         let is_whole = read.len() == right.len() && is_known(found, promise);
@@ -191,7 +191,7 @@ impl Sample {
             assert!(is_known(found, promise), "{uid}: {found:?}");
         }
         assert!(
-            found.hard_state.epoch_seen <= promise.hard_state.epoch_seen,
+            found.hard_state.epoch_seen <= promise.channel.hard_state.epoch_seen,
             "{uid}: a vote that was never promised"
         );
         let known = self.ledger.producers.get(&uid);
@@ -226,17 +226,17 @@ fn holds(store: &OpenedStore<CrashDisk>, promises: &Promises) -> bool {
                 found.halted.is_none()
                     && refused.is_none()
                     && is_known(found, promise)
-                    && read == promise.readable(found.log_start.seq)
+                    && read == promise.channel.readable(found.log_start.seq)
             })
         })
 }
 
 /// All but the events.
 fn is_known(found: &RecoveredChannel, promise: &Promise) -> bool {
-    found.hard_state == promise.hard_state
-        && found.commit_hint == promise.hint
-        && found.log_start.seq <= promise.trim
-        && found.tail == promise.tail()
+    found.hard_state == promise.channel.hard_state
+        && found.commit_hint == promise.channel.hint
+        && found.log_start.seq <= promise.channel.trim
+        && found.tail == promise.channel.tail()
         && (found.producers.is_some() || found.log_start.seq == Seq::ZERO)
 }
 

@@ -151,7 +151,7 @@ fn go_on(mut store: OpenedStore<CrashDisk>, found: &Found, how: u64) -> Promises
     let mut group: Vec<WriteRequest> = promises
         .iter()
         .map(|(uid, promise)| {
-            let tail = promise.tail();
+            let tail = promise.channel.tail();
             let epoch = Epoch::new(LATE, VoterId::NONE);
             let batch = draft(&uid.as_bytes()[..8]).seal(&tail, epoch, LATE);
             let state = WriteOp::HardState(tetrarch_wire::HardState {

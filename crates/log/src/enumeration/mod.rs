@@ -24,8 +24,8 @@ mod tally;
 
 use std::any::Any;
 use std::collections::HashSet;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use crate::channel::lock;
 use crate::disk::Step;
@@ -178,7 +178,7 @@ fn one_round(plan: &Plan, round: u64, moments: &[(&Course<'_>, usize)]) -> Tally
             });
         }
     });
-    total.into_inner().unwrap_or_default()
+    total.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What a panic has said.

@@ -239,8 +239,9 @@ impl Moment<'_> {
     /// Looks at one image.
     fn look(&self, ended: &Ended, image: &CrashDisk, place: &Place, tally: &mut Tally) {
         let judge = ended.judge();
-        let looked = self.caught(place, tally, || judge.look(image, place.how()));
-        tally.add_outcome(looked.unwrap_or_default());
+        if let Some(outcome) = self.caught(place, tally, || judge.look(image, place.how())) {
+            tally.add_outcome(outcome);
+        }
     }
 
     /// A panic, of the store or of the judge, is a violation.

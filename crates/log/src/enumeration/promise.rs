@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 
 use bytes::Bytes;
-use tetrarch_wire::{Batch, Boot, ChannelUid, EpochStart, HardState, LogPosition, Seq};
+use tetrarch_wire::{Batch, Boot, ChannelUid, LogPosition, Seq};
 
 use super::batches::{genesis, read_on};
+use crate::reference::Reference;
 use crate::{CrashDisk, OpenedStore, RecoveredChannel, WriteOp, WriteRequest};
 
 /// A snapshot of producers.
@@ -17,12 +18,7 @@ pub(crate) type Snapshot = Option<(Seq, Bytes)>;
 /// What a channel was promised to be.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Promise {
-    /// From the very beginning on, also what was trimmed.
-    pub(crate) log: Vec<Batch>,
-    pub(crate) hard_state: HardState,
-    pub(crate) hint: Seq,
-    /// What may be gone.
-    pub(crate) trim: Seq,
+    pub(crate) channel: Reference,
     /// Durable bytes of it have been changed from outside: it must be halted, and stay so.
     pub(crate) is_damaged: bool,
 }
@@ -60,66 +56,25 @@ pub(crate) struct Found {
 impl Promise {
     fn new() -> Self {
         Self {
-            log: Vec::new(),
-            hard_state: HardState::INITIAL,
-            hint: Seq::ZERO,
-            trim: Seq::ZERO,
+            channel: Reference::new(LogPosition::origin(genesis().genesis_link())),
             is_damaged: false,
         }
     }
 
-    /// The end of the log.
-    pub(crate) fn tail(&self) -> LogPosition {
-        self.position(self.log.len())
-    }
-
-    /// The end of its first `count` batches.
-    pub(crate) fn position(&self, count: usize) -> LogPosition {
-        match count.checked_sub(1) {
-            Some(last) => self.log[last].position(),
-            None => LogPosition::origin(genesis().genesis_link()),
-        }
-    }
-
-    /// Where its epochs begin, as far as a log that begins after `start` must know.
-    fn epochs(&self, start: Seq) -> Vec<EpochStart> {
-        let mut epochs: Vec<EpochStart> = Vec::new();
-        let mut before = self.position(0).epoch;
-        for batch in &self.log {
-            if batch.epoch() != before {
-                if batch.base_seq() <= start {
-                    epochs.clear();
-                }
-                epochs.push(EpochStart {
-                    epoch: batch.epoch(),
-                    start: batch.base_seq(),
-                    link: batch.link(),
-                });
-            }
-            before = batch.epoch();
-        }
-        epochs
-    }
-
-    /// What a reader must find from `start` on.
-    pub(crate) fn readable(&self, start: Seq) -> &[Batch] {
-        let gone = self.log.partition_point(|batch| batch.base_seq() <= start);
-        &self.log[gone..]
-    }
-
     fn is_kept_by(&self, found: &RecoveredChannel, read: &[Batch]) -> bool {
         let start = found.log_start.seq;
-        if start > self.trim || found.hard_state != self.hard_state {
+        let channel = &self.channel;
+        if start > channel.trim || found.hard_state != channel.hard_state {
             return false;
         }
         if self.is_damaged {
-            return found.halted.is_some() && self.readable(start).starts_with(read);
+            return found.halted.is_some() && channel.readable(start).starts_with(read);
         }
         found.halted.is_none()
-            && found.commit_hint == self.hint
-            && found.tail == self.tail()
-            && found.epochs == self.epochs(start)
-            && read == self.readable(start)
+            && found.commit_hint == channel.hint
+            && found.tail == channel.tail()
+            && found.epochs == channel.epochs(start)
+            && read == channel.readable(start)
     }
 }
 
@@ -131,14 +86,7 @@ pub(crate) fn apply(promises: &mut Promises, request: &WriteRequest) {
             continue;
         }
         let promise = promises.entry(request.channel).or_insert_with(Promise::new);
-        match op {
-            WriteOp::Append(batches) => promise.log.extend(batches.iter().cloned()),
-            WriteOp::Truncate(at) => promise.log.retain(|batch| batch.last_seq() <= at.seq),
-            WriteOp::HardState(state) => promise.hard_state = *state,
-            WriteOp::CommitHint(seq) => promise.hint = promise.hint.max(*seq),
-            WriteOp::Trim { upto } => promise.trim = promise.trim.max(*upto),
-            WriteOp::Open { .. } | WriteOp::Delete => {}
-        }
+        promise.channel.follow(op);
     }
 }
 
@@ -173,7 +121,9 @@ impl Ledger {
                 .map(|(found, read)| in_short(found, read))
                 .collect::<String>(),
             briefly(&self.acked),
-            self.maybe.as_ref().map(briefly).unwrap_or_default(),
+            self.maybe
+                .as_ref()
+                .map_or_else(|| "nothing".to_owned(), briefly),
         );
         Found {
             promises: promises.clone(),
@@ -204,14 +154,12 @@ impl Ledger {
         let short = |promises: &Promises| {
             let each = promises.iter().map(|(uid, promise)| {
                 let Promise {
-                    log,
-                    hard_state,
-                    hint,
-                    trim,
+                    channel,
                     is_damaged,
                 } = promise;
-                let end = (log.len(), promise.tail());
-                format!("{uid} {end:?} {hard_state:?} {hint} {trim} {is_damaged}")
+                let end = (channel.log.len(), channel.tail());
+                let told = (channel.hard_state, channel.hint, channel.trim);
+                format!("{uid} {end:?} {told:?} {is_damaged}")
             });
             each.collect::<Vec<String>>()
         };
@@ -275,14 +223,15 @@ fn briefly(promises: &Promises) -> String {
     promises
         .iter()
         .map(|(uid, promise)| {
+            let channel = &promise.channel;
             format!(
                 "\n  {uid}: to {:?}, {} batches, {:?}, hint {}, trim {}, epochs {:?}{}",
-                promise.tail(),
-                promise.log.len(),
-                promise.hard_state,
-                promise.hint,
-                promise.trim,
-                promise.epochs(promise.trim),
+                channel.tail(),
+                channel.log.len(),
+                channel.hard_state,
+                channel.hint,
+                channel.trim,
+                channel.epochs(channel.trim),
                 if promise.is_damaged { ", damaged" } else { "" }
             )
         })

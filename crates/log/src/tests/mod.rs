@@ -12,7 +12,7 @@ mod verify;
 use tetrarch_wire::{Batch, ChannelUid};
 
 pub(crate) use crate::enumeration::batches::{
-    Log, channel_uid, draft, identity, open_op, read_on, request,
+    Log, channel_uid, draft, identity, open_op, read_on, request, vote,
 };
 use crate::{Disk, Reader, StoreOptions};
 

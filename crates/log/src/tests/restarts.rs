@@ -7,9 +7,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use rustix::io::Errno;
-use tetrarch_wire::{Epoch, HardState, Seq, VoterId};
+use tetrarch_wire::Seq;
 
-use super::{Log, channel_uid, identity, open_op, read_all, request, small};
+use super::{Log, channel_uid, identity, open_op, read_all, request, small, vote};
 use crate::enumeration::sizes::tiny;
 use crate::{
     CrashDisk, GroupError, LogError, OpenedStore, StoreOptions, WriteOp, WriteRequest, format,
@@ -49,13 +49,6 @@ fn kept(disk: &CrashDisk) -> CrashDisk {
 
 fn append(channel: u8, log: &mut Log, count: usize, size: usize) -> WriteRequest {
     request(channel, vec![WriteOp::Append(log.batches(count, size))])
-}
-
-fn vote(n: u64) -> HardState {
-    HardState {
-        epoch_seen: Epoch::new(n, VoterId::from_bytes([7; 16])),
-        voted_for: Some(VoterId::from_bytes([7; 16])),
-    }
 }
 
 /// A store with one channel of `count` batches, none of them in segments. Its name is so long that

@@ -92,6 +92,7 @@ impl Trace {
     }
 
     pub(super) fn steps(&self) -> Vec<Step> {
-        self.0.clone().unwrap_or_default()
+        let steps = self.0.as_ref();
+        steps.expect("steps are told where they are kept").clone()
     }
 }

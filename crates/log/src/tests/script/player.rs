@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use tetrarch_wire::{ChannelUid, Epoch, HardState, Seq, VoterId};
 
 use super::act::{Act, Change, End, Life, Op};
-use crate::enumeration::promise::{Ledger, Promises, apply};
+use crate::enumeration::promise::{Ledger, Promise, Promises, apply};
 use crate::tests::{channel_uid, draft, identity, open_op, read_all};
 use crate::{
     CrashDisk, Failure, Finding, FindingKind, Flusher, GroupError, GroupReport, LogError,
@@ -184,11 +184,11 @@ impl Player {
     }
 
     fn op(&mut self, op: &Op, channel: ChannelUid, promises: &Promises) -> WriteOp {
-        let promise = &promises[&channel];
-        let batches = promise.log.len();
+        let promised = &promises[&channel].channel;
+        let batches = promised.log.len();
         match op {
             Op::Append { count, size } => {
-                let mut tail = promise.tail();
+                let mut tail = promised.tail();
                 let mut made = Vec::new();
                 for _ in 0..*count {
                     self.written += 1;
@@ -203,10 +203,10 @@ impl Player {
             }
             Op::Truncate { to } => {
                 self.epoch += 1;
-                let gone = promise
+                let gone = promised
                     .log
-                    .partition_point(|batch| batch.last_seq() <= promise.trim);
-                WriteOp::Truncate(promise.position(part(*to, gone, batches)))
+                    .partition_point(|batch| batch.last_seq() <= promised.trim);
+                WriteOp::Truncate(promised.position(part(*to, gone, batches)))
             }
             Op::Vote => {
                 self.epoch += 1;
@@ -217,7 +217,7 @@ impl Player {
             }
             Op::Hint { at } => WriteOp::CommitHint(Seq::new(part(*at, 0, batches) as u64)),
             Op::Trim { upto } => WriteOp::Trim {
-                upto: promise.position(part(*upto, 0, batches)).seq,
+                upto: promised.position(part(*upto, 0, batches)).seq,
             },
             Op::Delete => WriteOp::Delete,
         }
@@ -328,13 +328,16 @@ impl Player {
 
     fn save_producers(&mut self, slot: u8, size: usize) {
         let uid = self.uid(slot);
-        let Some(promise) = self.ledger.acked.get(&uid) else {
+        let Some(Promise {
+            channel: promised, ..
+        }) = self.ledger.acked.get(&uid)
+        else {
             return;
         };
         self.written += 1;
         let mut bytes = vec![self.written.to_le_bytes()[0]; size.max(8)];
         bytes[..8].copy_from_slice(&self.written.to_le_bytes());
-        let seq = promise.tail().seq;
+        let seq = promised.tail().seq;
         let snapshot = Some((seq, bytes.clone().into()));
         let possible = self.ledger.producers.entry(uid).or_insert(vec![None]);
         possible.push(snapshot.clone());
@@ -349,23 +352,26 @@ impl Player {
 
     fn read(&mut self, slot: u8, from: u16, bytes: usize) {
         let uid = self.uid(slot);
-        let Some(promise) = self.ledger.acked.get(&uid) else {
+        let Some(Promise {
+            channel: promised, ..
+        }) = self.ledger.acked.get(&uid)
+        else {
             return;
         };
-        let from = part(from, 0, promise.log.len());
-        let seq = promise.position(from).seq.next();
+        let from = part(from, 0, promised.log.len());
+        let seq = promised.position(from).seq.next();
         let Some(running) = &self.running else { return };
         match running.reader.read(uid, seq, bytes) {
             Ok(out) => {
                 assert!(!out.batches.is_empty(), "nothing at {seq}");
-                assert!(promise.log[from..].starts_with(&out.batches), "from {seq}");
+                assert!(promised.log[from..].starts_with(&out.batches), "from {seq}");
             }
             Err(ReadError::BeyondTail { tail }) => {
-                assert_eq!(tail, promise.tail());
-                assert_eq!(from, promise.log.len());
+                assert_eq!(tail, promised.tail());
+                assert_eq!(from, promised.log.len());
             }
             Err(ReadError::Trimmed { log_start }) => {
-                assert!(seq <= log_start.seq && log_start.seq <= promise.trim);
+                assert!(seq <= log_start.seq && log_start.seq <= promised.trim);
             }
             Err(error) => assert!(self.is_off(), "{error}"),
         }
@@ -375,12 +381,18 @@ impl Player {
     fn look(&mut self) {
         self.start();
         let Some(running) = &self.running else { return };
-        for (uid, promise) in &self.ledger.acked {
+        for (
+            uid,
+            Promise {
+                channel: promised, ..
+            },
+        ) in &self.ledger.acked
+        {
             let stats = running.reader.channel_stats(*uid).unwrap();
             assert_eq!(stats.halted, None);
-            assert_eq!(stats.tail, promise.tail());
+            assert_eq!(stats.tail, promised.tail());
             let read = read_all(&running.reader, *uid);
-            assert_eq!(read, promise.readable(stats.log_start.seq));
+            assert_eq!(read, promised.readable(stats.log_start.seq));
         }
     }
 
