@@ -124,3 +124,18 @@ fn a_node_that_is_asked_to_stop_hands_over() {
     let (payloads, _) = producer.finish();
     mesh.check_every_node(CHANNEL, &payloads);
 }
+
+/// Its connections end because it stops; that is no reason to stand for election.
+#[test]
+fn a_follower_that_is_asked_to_stop_leaves_its_channels_first() {
+    let mut mesh = Mesh::start();
+    mesh.create_channel(CHANNEL);
+    let follower = (mesh.leader_of(CHANNEL) + 1) % 3;
+    let missed = |log: &str| log.matches("MissedHeartbeats").count();
+    let before = missed(&mesh.nodes[follower].log());
+    mesh.nodes[follower].signal(Signal::Term);
+    assert_eq!(mesh.nodes[follower].wait(), Some(0));
+    let log = mesh.nodes[follower].log();
+    assert!(log.contains("ChannelClose"), "it left: {log}");
+    assert_eq!(missed(&log), before, "{log}");
+}

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use tetrarch_tests::{Mesh, Producer, eventually, numbered};
+use tetrarch_tests::{Mesh, MeshOptions, Producer, eventually, numbered};
 
 #[test]
 fn a_node_that_missed_200_000_events_catches_up() {
@@ -32,6 +32,29 @@ fn an_event_of_900_kib_arrives_whole() {
     let published = mesh.run(&["pub", "large", "--file", &path.display().to_string()]);
     assert_eq!(published.code, Some(0), "{}", published.stderr);
     mesh.check_every_node("large", &[event]);
+}
+
+/// More waits for a leader than a file of its write-ahead log holds.
+#[test]
+fn a_write_ahead_log_of_small_files_takes_a_flood_of_large_events() {
+    let mut mesh = Mesh::start_with(&MeshOptions {
+        environment: vec![("TETRARCH_STORAGE_WAL_FILE_BYTES", "2MiB")],
+        ..MeshOptions::default()
+    });
+    mesh.create_channel("large");
+    let mut producers: Vec<Producer> = (0..12)
+        .map(|index| Producer::start_padded(&mesh, "large", &format!("p{index}"), 800 * 1024))
+        .collect();
+    for producer in &mut producers {
+        producer.feed(10);
+    }
+    for producer in &mut producers {
+        producer.wait_acknowledged(10);
+    }
+    mesh.wait_ready();
+    for node in &mut mesh.nodes {
+        assert!(node.is_running(), "{}", node.log());
+    }
 }
 
 #[test]

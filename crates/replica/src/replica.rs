@@ -107,6 +107,7 @@ impl Replica {
     /// A halted replica says so and does nothing else.
     fn step_halted(&mut self, input: Input, ctx: &mut Context<'_>) {
         match input {
+            Input::DiskLevel(level) => self.note_disk_level(level),
             Input::Produce(request) => self.refuse_to_produce(request.ticket, ctx),
             Input::ReadIndex { ticket } => ctx.effects.push(Effect::ReadIndexReady {
                 ticket,
@@ -139,7 +140,6 @@ impl Replica {
             | Input::Persisted { .. }
             | Input::LogRead { .. }
             | Input::Trimmed { .. }
-            | Input::DiskLevel(_)
             | Input::Corrupt => {}
         }
     }
@@ -220,6 +220,7 @@ impl Replica {
         {
             self.after_stepping_down(role, None, ctx);
         }
+        self.forget_parking();
         self.halted = Some(reason.clone());
         ctx.effects.push(Effect::Halted(reason));
     }

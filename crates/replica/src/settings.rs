@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tetrarch_wire::limits;
 use thiserror::Error;
 
 const MIB: usize = 1024 * 1024;
@@ -36,6 +37,9 @@ pub struct Settings {
     pub recent_bytes: usize,
     /// About how many bytes one persist carries at most; 4 MiB.
     pub persist_bytes: usize,
+    /// Most bytes of batches in one frame to a follower, unless a single batch is larger; 1 MiB. Each
+    /// follower must be able to write that at once.
+    pub frame_bytes: usize,
     /// How many persists of new batches may be under way before more batches wait; 2.
     pub outstanding_persists: usize,
     /// Most bytes asked for in one pull; 1 MiB.
@@ -47,6 +51,9 @@ pub struct Settings {
     /// Whether this voter stands at once when it is selected and its log is empty, instead of
     /// waiting for a leader first: set for the first voter of a new channel (protocol §13).
     pub stand_first: bool,
+    /// Whether this channel withdraws from a disk that is too full (protocol §12); true. The catalog
+    /// does not: it is small, and without it nothing can be deleted to make room.
+    pub withdraws: bool,
 }
 
 impl Default for Settings {
@@ -65,11 +72,13 @@ impl Default for Settings {
             window_batches: 1_024,
             recent_bytes: 16 * MIB,
             persist_bytes: 4 * MIB,
+            frame_bytes: limits::MAX_BATCH_BYTES,
             outstanding_persists: 2,
             sync_bytes: 1024 * 1024,
             producer_window: 1_024,
             max_producers: 100_000,
             stand_first: false,
+            withdraws: true,
         }
     }
 }
@@ -80,6 +89,9 @@ pub enum SettingsError {
     /// A bound or interval is zero.
     #[error("{0} must not be zero")]
     Zero(&'static str),
+    /// No frame takes as much.
+    #[error("frame_bytes is {0}, a frame takes {max}", max = limits::MAX_BATCH_BYTES)]
+    FrameTooLarge(usize),
     /// The beats are too far apart for the election timeout.
     #[error("the election timeout must be at least two heartbeats")]
     ElectionTimeoutTooShort,
@@ -105,6 +117,7 @@ impl Settings {
             ("window_bytes", self.window_bytes > 0),
             ("window_batches", self.window_batches > 0),
             ("persist_bytes", self.persist_bytes > 0),
+            ("frame_bytes", self.frame_bytes > 0),
             ("outstanding_persists", self.outstanding_persists > 0),
             ("sync_bytes", self.sync_bytes > 0),
             ("producer_window", self.producer_window > 0),
@@ -112,6 +125,9 @@ impl Settings {
         ];
         if let Some((name, _)) = positive.into_iter().find(|(_, positive)| !positive) {
             return Err(SettingsError::Zero(name));
+        }
+        if self.frame_bytes > limits::MAX_BATCH_BYTES {
+            return Err(SettingsError::FrameTooLarge(self.frame_bytes));
         }
         if self.election_timeout < self.heartbeat * 2 {
             return Err(SettingsError::ElectionTimeoutTooShort);
@@ -140,6 +156,15 @@ mod tests {
             ..Settings::default()
         };
         assert_eq!(zero.validate(), Err(SettingsError::Zero("window_bytes")));
+        let large = limits::MAX_BATCH_BYTES + 1;
+        let too_large = Settings {
+            frame_bytes: large,
+            ..Settings::default()
+        };
+        assert_eq!(
+            too_large.validate(),
+            Err(SettingsError::FrameTooLarge(large))
+        );
         let short = Settings {
             election_timeout: Duration::from_millis(200),
             ..Settings::default()

@@ -206,7 +206,8 @@ impl Swarm {
             window_bytes: dice.pick(&[400, 4_000, 1_000_000]),
             window_batches: dice.pick(windows),
             sync_bytes: dice.pick(&[300, 3_000, 1_000_000]),
-            persist_bytes: dice.pick(&[300, 100_000]),
+            persist_bytes: dice.pick(&[300, 100_000]).min(self.request_limit()),
+            frame_bytes: dice.pick(&[3_000, 64_000]),
             producer_window: dice.pick(&[40, 1024]),
             ..Settings::default()
         }
@@ -215,6 +216,11 @@ impl Swarm {
     /// Bytes that somebody who fills a disk leaves: next to nothing, or enough to go on for a while.
     pub(crate) fn room(&self, dice: &mut Dice) -> u64 {
         dice.pick(&[64 * 1024, 64 * 1024, 3 * self.wal_file_bytes()])
+    }
+
+    /// As a writer has it: no request is larger than a file.
+    fn request_limit(&self) -> usize {
+        usize::try_from(self.wal_file_bytes() / 4).unwrap_or(usize::MAX)
     }
 
     pub(crate) fn wal_file_bytes(&self) -> u64 {

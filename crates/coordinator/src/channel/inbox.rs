@@ -73,6 +73,8 @@ pub(crate) enum Command {
     DiskLevel(DiskLevel),
     /// All channels that this node leads are to be handed over.
     HandOverAll,
+    /// The node stops: it takes no part in any channel any more.
+    LeaveAll,
     /// Retention wants everything up to here gone.
     Trim { channel: ChannelUid, upto: Seq },
     /// The log of a channel has dropped its front.

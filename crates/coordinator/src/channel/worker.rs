@@ -44,6 +44,8 @@ const UNKNOWN_CHANNEL_RETRY_MS: u32 = 50;
 #[derive(Clone)]
 pub(crate) struct WorkerContext {
     pub(crate) me: VoterId,
+    /// The catalog's channel.
+    pub(crate) meta: ChannelUid,
     pub(crate) settings: Settings,
     pub(crate) heartbeat: Duration,
     /// Bytes of recent batches that one worker's channels may keep in memory together.
@@ -269,6 +271,12 @@ impl Worker {
                 self.turn(|shard, turn| shard.disk_level(level, at_once, turn));
             }
             Command::HandOverAll => self.hand_over_all(),
+            Command::LeaveAll => {
+                let channels: Vec<ChannelUid> = self.shard.iter().map(|(uid, ..)| uid).collect();
+                for channel in channels {
+                    self.step(channel, Input::Close);
+                }
+            }
             Command::Trim { channel, upto } => {
                 self.step(channel, Input::Propose(Proposal::Trim { upto }));
             }
@@ -348,6 +356,7 @@ impl Worker {
         }
         let settings = Settings {
             stand_first,
+            withdraws: channel != self.context.meta,
             ..self.context.settings.clone()
         };
         let created = Replica::new(

@@ -172,7 +172,11 @@ struct Starting {
 }
 
 impl Starting {
-    fn new(parts: Parts, telemetry: Arc<Telemetry>, config: NodeConfig) -> Result<Self, NodeError> {
+    fn new(
+        parts: Parts,
+        telemetry: Arc<Telemetry>,
+        mut config: NodeConfig,
+    ) -> Result<Self, NodeError> {
         let Parts {
             identity,
             genesis,
@@ -183,6 +187,8 @@ impl Starting {
             openings,
             lost,
         } = parts;
+        let persist_bytes = &mut config.protocol.persist_bytes;
+        *persist_bytes = (*persist_bytes).min(writer.request_limit());
         let (workers, events, inboxes) = make_workers(config.workers.max(1));
         let started = WriteHandle::start(
             writer,
@@ -330,6 +336,7 @@ impl Starting {
     ) -> WorkerContext {
         WorkerContext {
             me: self.sessions.facts.me(),
+            meta: self.genesis.meta_entry().uid,
             settings: self.config.protocol.clone(),
             heartbeat: self.config.protocol.heartbeat,
             recent_bytes: self.config.recent_bytes / self.config.workers.max(1),

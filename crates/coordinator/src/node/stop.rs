@@ -1,4 +1,4 @@
-//! Stopping in good order: hand over, stop listening, stop the channels, empty the WAL.
+//! Stopping in good order: hand over, leave the channels, stop listening, empty the WAL.
 
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,8 @@ impl Node {
             return;
         }
         self.hand_over().await;
+        // Before the connections end: nobody here is to stand for election because of that.
+        self.tell_workers(|| Command::LeaveAll).await;
         self.mesh.shutdown().await;
         self.mesh_link.disconnect();
         let Threads {
@@ -52,14 +54,18 @@ impl Node {
     }
 
     async fn hand_over(&self) {
-        for worker in self.workers.all() {
-            if worker.commands.send(Command::HandOverAll).await.is_err() {
-                tracing::debug!("a worker has stopped already");
-            }
-        }
+        self.tell_workers(|| Command::HandOverAll).await;
         let begun = Instant::now();
         while self.leads_any() && begun.elapsed() < self.drain_timeout {
             tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    async fn tell_workers(&self, command: impl Fn() -> Command) {
+        for worker in self.workers.all() {
+            if worker.commands.send(command()).await.is_err() {
+                tracing::debug!("a worker has stopped already");
+            }
         }
     }
 

@@ -2,16 +2,38 @@
 
 use std::sync::Arc;
 
-use super::{Log, channel_uid, identity, open_op, read_all, request, small};
+use super::{Log, channel_uid, identity, open_op, read_all, request, small, vote};
 use crate::{
     GroupError, LogError, ReadError, RealDisk, Refusal, StoreOptions, WriteOp, format, open,
 };
-use tetrarch_wire::{Boot, Epoch, HardState, NodeId, Seq, VoterId};
+use tetrarch_wire::{Boot, Epoch, HardState, NodeId, Seq, VoterId, limits};
 
 fn formatted() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     format(&RealDisk, dir.path(), &identity()).unwrap();
     dir
+}
+
+#[test]
+fn a_file_of_the_least_size_takes_the_largest_request_there_is() {
+    let dir = formatted();
+    let options = StoreOptions {
+        wal_file_bytes: Some(2 << 20),
+        ..StoreOptions::default()
+    };
+    let mut store = open(Arc::new(RealDisk), dir.path(), options).unwrap();
+    let mut log = Log::new();
+    let mut bytes = 0;
+    while bytes < store.writer.request_limit() {
+        bytes += log.batches(1, 50_000)[0].size();
+    }
+    log.batches(1, limits::MAX_EVENT_BYTES - 64);
+    let largest = vec![
+        open_op("orders"),
+        WriteOp::HardState(vote(1)),
+        WriteOp::Append(log.all),
+    ];
+    store.writer.commit(&[request(1, largest)]).unwrap();
 }
 
 #[test]

@@ -10,7 +10,7 @@ use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::{Boot, ChannelUid};
 
 use crate::channel::Channel;
-use crate::disk::{BLOCK, Disk, DiskError, DiskFile, Failure};
+use crate::disk::{Disk, DiskError, DiskFile, Failure};
 use crate::lsn::Lsn;
 use crate::shared::Shared;
 use crate::wal::buffer::{GroupBuffer, GroupLink};
@@ -90,14 +90,25 @@ impl<D: Disk> Writer<D> {
         self.commit_numbered(group, Numbering::Fresh)
     }
 
-    /// Most bytes of requests that a group should gather.
+    /// Most bytes of requests that a group should gather: a group, with its summary of the hard states
+    /// in it, must fit into one file.
     #[must_use]
     pub fn group_limit(&self) -> usize {
-        let file = usize::try_from(self.current.len).unwrap_or(usize::MAX);
         self.shared
             .options
             .group_max_bytes
-            .min(file.saturating_sub(2 * BLOCK))
+            .min(self.part_of_a_file(2))
+    }
+
+    /// Bytes of batches after which one request should end. A file of the least size that a node is
+    /// given (2 MiB) takes that and one batch of the largest size more.
+    #[must_use]
+    pub fn request_limit(&self) -> usize {
+        self.part_of_a_file(4)
+    }
+
+    fn part_of_a_file(&self, part: u64) -> usize {
+        usize::try_from(self.current.len / part).unwrap_or(usize::MAX)
     }
 
     /// Waits until a group that found the log full may be tried again, for at most `timeout`. For
@@ -361,8 +372,10 @@ impl<D: Disk> Writer<D> {
         for channel in opened.iter().filter(|channel| !channel.view().deleted) {
             match channel.files().create_directory(&self.shared, channel) {
                 Ok(is_new) => left |= is_new,
-                Err(error) if error.failure == Failure::Fatal => return Err(error),
-                Err(_) => {}
+                Err(error) => match error.failure {
+                    Failure::Fatal => return Err(error),
+                    Failure::StorageFull | Failure::Retryable | Failure::Corrupt => {}
+                },
             }
         }
         if left {

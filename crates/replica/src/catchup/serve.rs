@@ -48,7 +48,7 @@ impl Replica {
     fn serve_from_memory(&mut self, to: VoterId, pull: SyncRequest, ctx: &mut Context<'_>) {
         let index = self.log.recent().index_after(pull.previous.seq);
         let most = self.settings.window_batches.min(limits::MAX_FRAME_BATCHES);
-        let max_bytes = chunk_bytes(&pull);
+        let max_bytes = self.chunk_bytes(&pull);
         let batches = index.map_or_else(Vec::new, |index| {
             self.log.recent().take_from(index, max_bytes, most)
         });
@@ -79,7 +79,7 @@ impl Replica {
             previous.seq
         };
         let extra = if compared { 0 } else { limits::MAX_BATCH_BYTES };
-        let bytes = u32::try_from(chunk_bytes(&pull) + extra).unwrap_or(u32::MAX);
+        let bytes = u32::try_from(self.chunk_bytes(&pull) + extra).unwrap_or(u32::MAX);
         let purpose = ReadPurpose::Serve { to, pull, compared };
         self.read_log(purpose, from, bytes, ctx);
     }
@@ -124,7 +124,7 @@ impl Replica {
             }
             batches.remove(0);
         }
-        cut_to_frame(&mut batches, chunk_bytes(&pull));
+        cut_to_frame(&mut batches, self.chunk_bytes(&pull));
         let end = batches.last().map_or(pull.previous, Batch::position);
         if let Some(follower) = self.follower_mut(to) {
             follower.served = Some(end);
@@ -167,10 +167,10 @@ impl Replica {
         };
         self.send(to, epoch, ChannelMessage::SyncNack(nack), ctx);
     }
-}
 
-fn chunk_bytes(pull: &SyncRequest) -> usize {
-    (pull.max_bytes as usize).clamp(1, limits::MAX_BATCH_BYTES)
+    fn chunk_bytes(&self, pull: &SyncRequest) -> usize {
+        (pull.max_bytes as usize).clamp(1, self.settings.frame_bytes)
+    }
 }
 
 /// Keeps as many batches as one frame takes; at least one.

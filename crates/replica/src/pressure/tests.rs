@@ -9,7 +9,7 @@ use tetrarch_fsm::TransitionSignal::{
 use tetrarch_wire::{
     ReplicaRole, Seq,
     frame::{
-        AppendNack, ChannelMessage,
+        AppendAck, AppendNack, ChannelMessage,
         DiskLevel::{self, Critical, Full, Green, Low},
         NackCode, ProduceOutcome, VoteKind,
     },
@@ -87,6 +87,29 @@ fn a_write_that_found_no_room_counts_for_more_than_what_the_disk_says() {
 
 fn level(bench: &mut Bench, level: DiskLevel) -> Vec<TransitionSignal> {
     signals(&bench.step(Input::DiskLevel(level)))
+}
+
+/// A voter acknowledges everything, and says how full its disk is.
+fn acknowledge(bench: &mut Bench, voter: usize, disk_level: DiskLevel) -> Vec<Effect> {
+    let tail = bench.replica.view().tail;
+    let ack = AppendAck {
+        durable: tail.seq,
+        durable_link: tail.link,
+        ack_generation: 0,
+        credit: 0,
+        disk_level,
+    };
+    let epoch = bench.replica.leader_row().unwrap().epoch;
+    bench.message(voter, epoch, ChannelMessage::AppendAck(ack))
+}
+
+/// How many followers are asked where they stand.
+fn probes(effects: &[Effect]) -> usize {
+    let is_probe = |message: &&&ChannelMessage| match message {
+        ChannelMessage::Append(append) => append.batches.is_empty(),
+        _ => false,
+    };
+    sent(effects).iter().filter(is_probe).count()
 }
 
 fn says_full(effects: &[Effect]) -> bool {
@@ -283,6 +306,79 @@ fn a_channel_that_is_taken_up_while_the_disk_is_full_waits() {
     level(&mut bench, Full);
     bench.step(Input::Close);
     assert_eq!(level(&mut bench, Green), []);
+}
+
+/// What it acknowledged last, it acknowledged from a full disk: without events nothing else would tell
+/// the leader that there is room again, and without room it takes no events.
+#[test]
+fn a_follower_that_said_that_its_disk_is_full_is_asked_again() {
+    let mut bench = Bench::leader(3, Settings::default());
+    acknowledge(&mut bench, 1, Critical);
+    acknowledge(&mut bench, 2, Full);
+    assert!(says_full(&bench.stage(1, 1, 1)));
+    let deadline = bench.replica.next_deadline().expect("it asks again");
+    assert!(deadline <= Moment::from_nanos((bench.now_ms + 150) * 1_000_000));
+    assert_eq!(probes(&bench.wait(150)), 2);
+    acknowledge(&mut bench, 2, Green);
+    assert!(!says_full(&bench.stage(2, 1, 1)));
+}
+
+#[test]
+fn a_leader_that_knows_nobody_with_room_asks_before_it_gives_up() {
+    let mut bench = Bench::leader(3, Settings::default());
+    for voter in [1, 2] {
+        acknowledge(&mut bench, voter, Low);
+    }
+    assert_eq!(
+        probes(&bench.wait(150)),
+        0,
+        "a low disk is no reason to ask"
+    );
+    assert_eq!(probes(&bench.step(Input::DiskLevel(Critical))), 2);
+    acknowledge(&mut bench, 1, Green);
+    let is_order = |message: &&ChannelMessage| matches!(message, ChannelMessage::TransferNow(_));
+    for voter in [1, 2] {
+        let epoch = bench.replica.leader_row().unwrap().epoch;
+        let sent_at = Moment::from_nanos((bench.now_ms + 400) * 1_000_000);
+        bench.now_ms += 400;
+        let voter = bench.ids[voter];
+        bench.step(Input::BeatAcked {
+            voter,
+            epoch,
+            sent_at,
+        });
+    }
+    bench.now_ms += 100;
+    let effects = bench.wait(0);
+    assert!(sent(&effects).iter().any(is_order), "{effects:?}");
+}
+
+/// Without the catalog nothing can be deleted to make room.
+#[test]
+fn a_channel_that_does_not_withdraw_goes_on_as_long_as_the_disk_takes_its_writes() {
+    let settings = Settings {
+        withdraws: false,
+        ..Settings::default()
+    };
+    let mut bench = Bench::leader(3, settings.clone());
+    for voter in [1, 2] {
+        acknowledge(&mut bench, voter, Critical);
+    }
+    assert_eq!(level(&mut bench, Full), []);
+    assert!(!says_full(&bench.stage(1, 1, 1)));
+    let mut bench = Bench::with(3, settings, |_| {});
+    assert_eq!(level(&mut bench, Full), []);
+    assert_eq!(bench.replica.view().role, ReplicaRole::Replica);
+}
+
+#[test]
+fn a_halted_replica_knows_the_level_and_does_not_count_as_one_that_comes_back() {
+    let mut bench = Bench::follower(3);
+    level(&mut bench, Critical);
+    bench.step(Input::Corrupt);
+    assert!(!bench.replica.is_parked());
+    assert_eq!(level(&mut bench, Green), []);
+    assert_eq!(bench.replica.disk_level(), Green);
 }
 
 /// Nothing is asked for at a moment that has passed already: the caller would never rest.

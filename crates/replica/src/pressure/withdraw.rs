@@ -6,9 +6,12 @@
 
 use tetrarch_fsm::TransitionSignal;
 use tetrarch_mutant::{Mutant, planted};
-use tetrarch_wire::{ReplicaRole, VoterId, frame::DiskLevel};
+use tetrarch_wire::{LogPosition, ReplicaRole, VoterId, frame::DiskLevel};
 
-use crate::{Context, Moment, Replica, replication::Follower};
+use crate::{
+    Context, Moment, Replica,
+    replication::{Flow, Follower},
+};
 
 /// A leader without pressing need tries to hand over so many transfer timeouts after it could not.
 const PATIENCE: u32 = 20;
@@ -32,13 +35,20 @@ pub(crate) const fn is_withdrawing(level: DiskLevel) -> bool {
 }
 
 impl Replica {
+    /// A halted replica neither withdraws nor comes back; it only knows.
+    pub(crate) fn note_disk_level(&mut self, level: DiskLevel) {
+        self.pressure.level = level;
+    }
+
     /// The disk of this node is as full as that.
     pub(crate) fn on_disk_level(&mut self, level: DiskLevel, ctx: &mut Context<'_>) {
         let before = std::mem::replace(&mut self.pressure.level, level);
         if is_withdrawing(level) && !is_withdrawing(before) {
             // What was a matter of time is urgent now.
             self.pressure.hand_over_at = None;
-            self.refuse_staged(ctx);
+            if self.is_pressed() {
+                self.refuse_staged(ctx);
+            }
         }
         self.hand_over_if_due(ctx);
         let resumes = level == DiskLevel::Green && !planted(Mutant::NeverResumes);
@@ -47,9 +57,14 @@ impl Replica {
         }
     }
 
+    /// Whether this channel must leave the disk alone now.
+    pub(crate) fn is_pressed(&self) -> bool {
+        self.settings.withdraws && is_withdrawing(self.pressure.level)
+    }
+
     /// Part of every step, the last one: also a leader that was deposed meanwhile withdraws.
     pub(crate) fn withdraw_under_pressure(&mut self, ctx: &mut Context<'_>) {
-        if !is_withdrawing(self.pressure.level) {
+        if !self.is_pressed() {
             return;
         }
         let role = self.role.get();
@@ -77,14 +92,14 @@ impl Replica {
 
     /// A replica that is to hold the channel while the disk is too full waits for room.
     pub(crate) fn parks_instead(&mut self) -> bool {
-        let parks = is_withdrawing(self.pressure.level);
+        let parks = self.is_pressed();
         self.pressure.is_parked |= parks;
         parks
     }
 
     /// Whether a leader takes nothing because its disk is too full and nobody has taken over.
     pub(crate) fn is_frozen(&self) -> bool {
-        self.role.get() == ReplicaRole::Leader && is_withdrawing(self.pressure.level)
+        self.role.get() == ReplicaRole::Leader && self.is_pressed()
     }
 
     /// Whether so many voters have parked that nothing can be committed.
@@ -92,6 +107,9 @@ impl Replica {
         let Some(leadership) = self.leadership.as_deref() else {
             return false;
         };
+        if !self.settings.withdraws {
+            return false;
+        }
         let followers = leadership.followers.values();
         let with_room = followers.filter(|one| !is_withdrawing(one.disk)).count();
         with_room + usize::from(self.is_voter()) < self.config().majority()
@@ -113,8 +131,21 @@ impl Replica {
         let urgent = is_withdrawing(self.pressure.level);
         let pause = self.settings.transfer_timeout * if urgent { 2 } else { PATIENCE };
         self.pressure.hand_over_at = Some(now.plus(pause));
-        if let Some(target) = self.successor_with_room() {
-            self.hand_over_to(target, ctx);
+        match self.successor_with_room() {
+            Some(target) => self.hand_over_to(target, ctx),
+            None => self.ask_for_room(ctx),
+        }
+    }
+
+    /// What followers said of their disks may be long ago: a channel that is idle or frozen has no
+    /// other reason to hear from them.
+    fn ask_for_room(&mut self, ctx: &mut Context<'_>) {
+        let followers = self.leadership.iter().flat_map(|l| l.followers.iter());
+        let silent = followers.filter(|(_, one)| one.connected && one.flow == Flow::Push);
+        let asked: Vec<(VoterId, LogPosition)> =
+            silent.map(|(voter, one)| (*voter, one.next)).collect();
+        for (voter, next) in asked {
+            self.probe(voter, next, ctx);
         }
     }
 
@@ -129,8 +160,12 @@ impl Replica {
     /// When a leader under pressure wants attention next.
     pub(crate) fn pressure_deadline(&self) -> Option<Moment> {
         let leadership = self.leadership.as_ref()?;
-        let waits = self.pressure.level != DiskLevel::Green && leadership.transfer.is_none();
-        waits.then(|| self.pressure.hand_over_at.unwrap_or_default())
+        if self.pressure.level == DiskLevel::Green || leadership.transfer.is_some() {
+            return None;
+        }
+        // One that has not tried yet tries at once.
+        let at_once = Moment::default();
+        Some(self.pressure.hand_over_at.unwrap_or(at_once))
     }
 
     /// How full the disk was when this replica was told last.

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::{Link, LogPosition, Seq, frame::DiskLevel};
 
-use crate::Moment;
+use crate::{Moment, pressure::is_withdrawing};
 
 /// How batches get to a replica at the moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -191,9 +191,11 @@ impl Follower {
             .is_some_and(|end| (end.seq, end.link) == (seq, link))
     }
 
-    /// Whether an answer is owed: it is not known to hold durably all that it was sent.
+    /// Whether an answer is owed: it is not known to hold durably all that it was sent, or it has
+    /// withdrawn, and nobody else says when it is back.
     pub(crate) fn owes_answer(&self, commit: Seq) -> bool {
         self.flow == Flow::Search
+            || is_withdrawing(self.disk)
             || self.acked < self.next.seq
             || self.probe.is_some()
             || self.told_commit < commit

@@ -57,7 +57,7 @@ impl Replica {
         };
         let batches = self.log.recent().take_from(
             index,
-            limits::MAX_BATCH_BYTES,
+            settings.frame_bytes,
             settings.window_batches.min(limits::MAX_FRAME_BATCHES),
         );
         let previous = follower.next;

@@ -13,7 +13,7 @@ use tetrarch_wire::{
 
 use crate::{
     CommittedRead, Effect, Input, LogWrite, Moment, Settings,
-    testing::{Bench, replies, sent, signals, written},
+    testing::{Bench, replies, request, sent, signals, written},
 };
 
 fn batches_of(message: &ChannelMessage) -> &[Batch] {
@@ -194,6 +194,21 @@ fn the_window_bounds_what_is_on_its_way_to_a_follower() {
     };
     let effects = bench.ack(1, position);
     assert_eq!(batches_of(sent(&effects)[0])[0].base_seq(), Seq::new(3));
+}
+
+#[test]
+fn a_follower_is_sent_no_more_at_once_than_it_can_write_at_once() {
+    let settings = Settings {
+        frame_bytes: 1,
+        ..Settings::default()
+    };
+    let mut bench = Bench::leader(3, settings);
+    for producer in [1, 2] {
+        bench.step(Input::Produce(request(producer, producer.into(), 1, 1)));
+    }
+    let effects = bench.step(Input::Flush);
+    let sizes = sent(&effects).into_iter().map(|one| batches_of(one).len());
+    assert_eq!(sizes.collect::<Vec<_>>(), [1, 1, 1, 1]);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use tetrarch_wire::{
 };
 
 use super::Transfer;
-use crate::{AdminOutcome, Context, Effect, Moment, Replica, Ticket, pressure::is_withdrawing};
+use crate::{AdminOutcome, Context, Effect, Moment, Replica, Ticket};
 
 impl Replica {
     /// An operator, or the node, wants another voter to lead.
@@ -175,7 +175,7 @@ impl Replica {
         reason: &'static str,
         ctx: &mut Context<'_>,
     ) {
-        let signal = if successor.is_some() && is_withdrawing(self.pressure.level) {
+        let signal = if successor.is_some() && self.is_pressed() {
             TransitionSignal::LeaderDiskPressureWithdraw
         } else {
             TransitionSignal::GracefulRelinquish

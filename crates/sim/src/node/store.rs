@@ -194,7 +194,8 @@ impl World {
                     GroupError::StorageFull(_) | GroupError::Retryable(_) | GroupError::WalFull => {
                         PersistFailure::StorageFull
                     }
-                    GroupError::TooLarge { .. } | GroupError::Fatal { .. } => PersistFailure::Fatal,
+                    GroupError::TooLarge { .. } => panic!("{error}"),
+                    GroupError::Fatal { .. } => PersistFailure::Fatal,
                 };
                 self.tally.count(if failure == PersistFailure::Fatal {
                     "fatal groups"
