@@ -32,6 +32,8 @@ pub struct NodeConfig {
     /// For how long there must be clearly more room on a disk that was too full before channels come
     /// back; [`tetrarch_replica::DiskGauge::DWELL`] unless told otherwise.
     pub disk_dwell: Duration,
+    /// How many bytes a second are read in the background to find damage; 0 for none.
+    pub scrub_bytes_per_second: u64,
     /// How many tasks share the channels; at least 1.
     pub workers: usize,
     /// Bytes of events that may be unacknowledged on this node, over all channels. Beyond them
@@ -49,6 +51,8 @@ pub struct NodeConfig {
 impl NodeConfig {
     /// Unacknowledged bytes per node unless told otherwise (protocol §8).
     pub const DEFAULT_MAX_UNACKNOWLEDGED_BYTES: usize = 512 * 1024 * 1024;
+    /// Bytes read in the background each second unless told otherwise.
+    pub const DEFAULT_SCRUB_BYTES_PER_SECOND: u64 = 4 * 1024 * 1024;
     /// Recent batches in memory unless told otherwise.
     pub const DEFAULT_RECENT_BYTES: usize = 64 * 1024 * 1024;
     /// Channels with metrics of their own unless told otherwise.

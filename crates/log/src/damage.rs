@@ -37,19 +37,6 @@ pub enum Damage {
         /// The last seq before it.
         after: Seq,
     },
-    /// A segment is shorter than it was.
-    #[error(
-        "the segment that begins after seq {after} holds {found} of {expected} bytes; repair the \
-         channel from another replica"
-    )]
-    SegmentShort {
-        /// The last seq before it.
-        after: Seq,
-        /// Bytes that were durable.
-        expected: u64,
-        /// Bytes that are there.
-        found: u64,
-    },
     /// Bytes in a segment are not what was written.
     #[error(
         "the segment is damaged after seq {after}, at offset {offset}: {detail}; repair the \

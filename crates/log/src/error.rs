@@ -199,9 +199,13 @@ pub enum ReadError {
         /// The durable end.
         tail: LogPosition,
     },
-    /// The bytes are not what was written.
+    /// The bytes are not what was written, and the channel is halted.
     #[error(transparent)]
     Corrupt(Damage),
+    /// A segment is damaged. It can be mended from another replica ([`crate::Flusher::mend`]); the rest of
+    /// the channel is as it was.
+    #[error(transparent)]
+    Damaged(Damage),
     /// It may work another time.
     #[error(transparent)]
     Transient(DiskError),

@@ -52,7 +52,7 @@ pub use damage::Damage;
 pub use disk::CrashDisk;
 pub use disk::{Disk, DiskError, DiskFile, Failure, FreeSpace, RealDisk};
 pub use error::{GroupError, LogError, ReadError, Refusal};
-pub use flusher::{FlushProgress, Flusher};
+pub use flusher::{FlushProgress, Flusher, Mended};
 pub use gauge::{ChannelStats, StoreStats};
 pub use op::{WriteOp, WriteRequest};
 pub use options::StoreOptions;

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use tetrarch_wire::{Batch, ChannelUid, LogPosition, Retention, Seq};
 
 use crate::channel::{Channel, View};
-use crate::disk::{Disk, DiskError, Failure, FreeSpace};
+use crate::disk::{Disk, Failure, FreeSpace};
 use crate::segment::{self, Range, Segment, SegmentFault};
 use crate::shared::Shared;
-use crate::{ChannelStats, LogError, ReadError, StoreStats, retention};
+use crate::store::open::{RecoveredChannel, describe};
+use crate::{ChannelStats, Damage, LogError, ReadError, StoreStats, retention};
 
 /// How often a read starts anew because the segments changed under it.
 const ATTEMPTS: usize = 8;
@@ -103,6 +104,43 @@ impl<D: Disk> Reader<D> {
         Some(self.shared.channel(channel)?.view().log_start)
     }
 
+    /// The segments that are known to be damaged, by their channels and first seqs.
+    #[must_use]
+    pub fn damaged(&self) -> Vec<(ChannelUid, Seq)> {
+        self.shared.damaged()
+    }
+
+    /// The channels that are open.
+    #[must_use]
+    pub fn channels(&self) -> Vec<ChannelUid> {
+        let channels = self.shared.channels();
+        channels.iter().map(|channel| channel.uid).collect()
+    }
+
+    /// First and last seq of each segment of a channel, oldest first; empty segments are left out.
+    #[must_use]
+    pub fn segments(&self, channel: ChannelUid) -> Vec<(Seq, Seq)> {
+        let Some(channel) = self.shared.channel(channel) else {
+            return Vec::new();
+        };
+        let view = channel.view();
+        let segments = view.segments.iter().filter(|segment| !segment.is_empty());
+        segments
+            .map(|segment| (segment.base(), segment.record.end.seq))
+            .collect()
+    }
+
+    /// A channel as a start would find it now; `None` if it is not open.
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn recovered(&self, channel: ChannelUid) -> Result<Option<RecoveredChannel>, LogError> {
+        let found = self.shared.channel(channel);
+        found
+            .map(|found| describe(&self.shared, &found))
+            .transpose()
+    }
+
     /// Figures of one channel.
     #[must_use]
     pub fn channel_stats(&self, channel: ChannelUid) -> Option<ChannelStats> {
@@ -156,8 +194,16 @@ pub(crate) fn read<D: Disk>(
             Ok(batches) => return Ok(ReadOut { batches, log_start }),
             // A truncation or trim may have come between the look and the read.
             Err(_) if attempts > 0 && channel.view().generation != generation => {}
-            Err(SegmentFault::Damage(damage)) => return Err(ReadError::Corrupt(damage)),
-            Err(SegmentFault::Disk(error)) => return Err(refused(&segment, error)),
+            Err(SegmentFault::Damage(damage)) => {
+                shared.note_damage(channel.uid, segment.base());
+                return Err(ReadError::Damaged(damage));
+            }
+            Err(SegmentFault::Disk(error)) if error.is_missing() => {
+                shared.note_damage(channel.uid, segment.base());
+                let after = segment.record.previous.seq;
+                return Err(ReadError::Damaged(Damage::SegmentMissing { after }));
+            }
+            Err(SegmentFault::Disk(error)) => return Err(ReadError::Transient(error)),
         }
     }
 }
@@ -181,15 +227,6 @@ pub(crate) fn holds<D: Disk>(
         Err(ReadError::Trimmed { .. } | ReadError::BeyondTail { .. }) => Ok(false),
         Err(error) => Err(error),
     }
-}
-
-fn refused(segment: &Segment, error: DiskError) -> ReadError {
-    if error.is_missing() {
-        return ReadError::Corrupt(crate::Damage::SegmentMissing {
-            after: segment.record.previous.seq,
-        });
-    }
-    ReadError::Transient(error)
 }
 
 fn locate(view: &View, from: Seq, max_bytes: usize) -> Result<Place, ReadError> {

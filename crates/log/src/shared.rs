@@ -1,11 +1,11 @@
 //! What the writer, the flusher and the readers of one store share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use tetrarch_wire::{ChannelUid, StoreId};
+use tetrarch_wire::{ChannelUid, Seq, StoreId};
 
 use crate::channel::{Channel, lock};
 use crate::disk::{Disk, DiskError, Failure};
@@ -32,6 +32,8 @@ pub(crate) struct Shared<D: Disk> {
     dirty: Mutex<BTreeMap<(Lsn, ChannelUid), Arc<Channel>>>,
     /// Channels that wait for a trim or their end.
     urgent: Mutex<Vec<Arc<Channel>>>,
+    /// Segments that are known to be damaged, by their first seqs.
+    damaged: Mutex<BTreeSet<(ChannelUid, Seq)>>,
     pending_bytes: AtomicU64,
     poison: Mutex<Option<String>>,
     /// Work for the flusher, room for the writer.
@@ -56,6 +58,7 @@ impl<D: Disk> Shared<D> {
             channels: RwLock::new(BTreeMap::new()),
             dirty: Mutex::new(BTreeMap::new()),
             urgent: Mutex::new(Vec::new()),
+            damaged: Mutex::new(BTreeSet::new()),
             pending_bytes: AtomicU64::new(0),
             poison: Mutex::new(None),
             changed: Condvar::new(),
@@ -131,6 +134,24 @@ impl<D: Disk> Shared<D> {
 
     pub(crate) fn has_urgent(&self) -> bool {
         !lock(&self.urgent).is_empty()
+    }
+
+    /// A segment turned out to be damaged.
+    pub(crate) fn note_damage(&self, uid: ChannelUid, base: Seq) {
+        lock(&self.damaged).insert((uid, base));
+    }
+
+    /// It is damaged no more, or gone.
+    pub(crate) fn forget_damage(&self, uid: ChannelUid, base: Seq) {
+        lock(&self.damaged).remove(&(uid, base));
+    }
+
+    pub(crate) fn is_damaged(&self, uid: ChannelUid, base: Seq) -> bool {
+        lock(&self.damaged).contains(&(uid, base))
+    }
+
+    pub(crate) fn damaged(&self) -> Vec<(ChannelUid, Seq)> {
+        lock(&self.damaged).iter().copied().collect()
     }
 
     /// Bytes of batches that only the WAL and memory hold.

@@ -175,6 +175,14 @@ pub enum Effect {
         /// Most bytes; at least one batch is read.
         max_bytes: u32,
     },
+    /// Mend a damaged segment as far as these batches, and what is intact of it, allow; then say what
+    /// it came to ([`crate::Input::Mended`]).
+    Mend {
+        /// Its first seq.
+        segment: Seq,
+        /// Batches of another voter; none at first.
+        batches: Vec<Batch>,
+    },
     /// The role has changed.
     RoleChanged(RoleChange),
     /// A transition that the table does not hold was attempted: a bug, counted and reported.

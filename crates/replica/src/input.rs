@@ -6,7 +6,7 @@ use tetrarch_wire::{
     frame::{ChannelMessage, DiskLevel},
 };
 
-use crate::{Moment, PersistToken, ReadTicket, Ticket};
+use crate::{MendOutcome, Moment, PersistToken, ReadTicket, Ticket};
 
 /// Events that a client wants to append.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,8 +54,10 @@ pub enum LogReadFailure {
     Trimmed,
     /// The range begins beyond the durable end of the log.
     BeyondTail,
-    /// The bytes on disk are not what was written.
+    /// The channel is damaged beyond mending.
     Corrupt,
+    /// A segment is damaged, and [`Input::Damaged`] says so as well.
+    Damaged,
     /// It did not work this time.
     Transient,
 }
@@ -161,6 +163,19 @@ pub enum Input {
     },
     /// The disk of this node is as full as that now (protocol §12).
     DiskLevel(DiskLevel),
-    /// The channel's bytes on this node are damaged (found at a start or by a read).
+    /// The channel's bytes on this node are damaged beyond mending (found at a start or by a read).
     Corrupt,
+    /// A segment of the channel's log is damaged, and the rest is not. Told again as long as it is so
+    /// and no other segment is being mended.
+    Damaged {
+        /// Its first seq.
+        segment: Seq,
+    },
+    /// [`crate::Effect::Mend`] was tried.
+    Mended {
+        /// The segment.
+        segment: Seq,
+        /// What it came to.
+        outcome: MendOutcome,
+    },
 }

@@ -146,6 +146,7 @@ impl Replica {
             candidacy: None,
             leadership: None,
             handover: None,
+            repair: None,
             reads: BTreeMap::new(),
             last_read: 0,
             last_request: 0,

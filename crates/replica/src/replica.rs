@@ -17,7 +17,8 @@ use crate::{
     log_state::LogState,
     pressure::Pressure,
     producer::ProducerTable,
-    replication::{Controls, Following, Leadership},
+    repair::Repair,
+    replication::{Controls, Following, Leadership, is_of_repair},
     transfer::Handover,
 };
 
@@ -47,6 +48,7 @@ pub struct Replica {
     pub(crate) leadership: Option<Box<Leadership>>,
     pub(crate) handover: Option<Handover>,
     pub(crate) pressure: Pressure,
+    pub(crate) repair: Option<Repair>,
     pub(crate) reads: BTreeMap<ReadTicket, ReadPurpose>,
     pub(crate) last_read: u64,
     pub(crate) last_request: u64,
@@ -100,11 +102,14 @@ impl Replica {
             Input::Trimmed { log_start } => self.log.trimmed(log_start),
             Input::DiskLevel(level) => self.on_disk_level(level, context),
             Input::Corrupt => self.halt(HaltReason::Corrupt, context),
+            Input::Damaged { segment } => self.on_damaged(segment, context),
+            Input::Mended { segment, outcome } => self.on_mended(segment, outcome, context),
         }
         self.withdraw_under_pressure(context);
     }
 
-    /// A halted replica says so and does nothing else.
+    /// A halted replica says so and does nothing else, but that it mends what is damaged and helps
+    /// others to do so.
     fn step_halted(&mut self, input: Input, ctx: &mut Context<'_>) {
         match input {
             Input::DiskLevel(level) => self.note_disk_level(level),
@@ -117,6 +122,15 @@ impl Replica {
                 ticket,
                 outcome: AdminOutcome::Failed("the channel is halted on this node"),
             }),
+            Input::Damaged { segment } => self.on_damaged(segment, ctx),
+            Input::Mended { segment, outcome } => self.on_mended(segment, outcome, ctx),
+            Input::Message {
+                from,
+                epoch,
+                message,
+            } if is_of_repair(&message) => self.on_message(from, epoch, message, ctx),
+            Input::LogRead { ticket, result } => self.on_log_read_while_halted(ticket, result, ctx),
+            Input::Tick => self.check_repair(ctx),
             Input::PersistFailed {
                 failure:
                     PersistFailure::StorageFull
@@ -134,11 +148,9 @@ impl Replica {
             | Input::PeerLost { .. }
             | Input::PeerFound { .. }
             | Input::BeatAcked { .. }
-            | Input::Tick
             | Input::Propose(_)
             | Input::Flush
             | Input::Persisted { .. }
-            | Input::LogRead { .. }
             | Input::Trimmed { .. }
             | Input::Corrupt => {}
         }
@@ -155,6 +167,7 @@ impl Replica {
 
     fn on_tick(&mut self, ctx: &mut Context<'_>) {
         self.retry_writes(ctx);
+        self.check_repair(ctx);
         match self.role.get() {
             ReplicaRole::Leader => {
                 self.check_transfer(ctx);

@@ -157,11 +157,24 @@ impl Replica {
         self.evict_recent();
     }
 
+    /// Whether it has asked for anything to be persisted. One that was halted from its beginning has not,
+    /// and can be made anew of what the store holds.
+    #[must_use]
+    pub const fn has_written(&self) -> bool {
+        self.durability.has_issued()
+    }
+
+    /// The number of the last read that it asked for.
+    #[must_use]
+    pub const fn last_read(&self) -> u64 {
+        self.last_read
+    }
+
     /// When [`crate::Input::Tick`] is wanted next. It changes with every step.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Moment> {
         if self.halted.is_some() {
-            return None;
+            return self.repair_deadline();
         }
         let of_role = match self.role.get() {
             ReplicaRole::Leader => self.leader_deadline(),
@@ -176,7 +189,7 @@ impl Replica {
         if planted(Mutant::RetryNotArmed) {
             return of_role;
         }
-        earliest([of_role, self.durability.retry_at()])
+        earliest([of_role, self.durability.retry_at(), self.repair_deadline()])
     }
 
     fn leader_deadline(&self) -> Option<Moment> {

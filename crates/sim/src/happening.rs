@@ -60,6 +60,17 @@ impl World {
                     self.read_log(node, channel, (ticket, from, max_bytes));
                 }
             }
+            Event::Mend {
+                node,
+                start,
+                channel,
+                segment,
+                batches,
+            } => {
+                if self.nodes[node].process_of(start).is_some() {
+                    self.mend_segment(node, channel, (segment, &batches));
+                }
+            }
             Event::Timer { node, start } => {
                 let now = self.now;
                 let process = self.nodes[node].process_of(start);

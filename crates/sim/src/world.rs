@@ -6,7 +6,7 @@ use tetrarch_replica::{
     PersistToken, ReadTicket, Settings, Ticket,
     beat::{ChannelFact, Repeat},
 };
-use tetrarch_wire::{ChannelClass, ChannelConfig, ChannelUid, Seq, Voter};
+use tetrarch_wire::{Batch, ChannelClass, ChannelConfig, ChannelUid, Seq, Voter};
 
 use crate::{
     check::Chronicle,
@@ -77,6 +77,14 @@ pub(crate) enum Event {
         ticket: ReadTicket,
         from: Seq,
         max_bytes: u32,
+    },
+    /// The flusher comes to a damaged segment.
+    Mend {
+        node: usize,
+        start: u64,
+        channel: ChannelIndex,
+        segment: Seq,
+        batches: Vec<Batch>,
     },
     Timer {
         node: usize,
@@ -177,6 +185,7 @@ impl Event {
             | Self::NotWritten { node, .. }
             | Self::FlusherRuns { node, .. }
             | Self::LogRead { node, .. }
+            | Self::Mend { node, .. }
             | Self::Timer { node, .. }
             | Self::BeatTick { node, .. }
             | Self::BeatFlush { node, .. }
@@ -335,11 +344,7 @@ impl World {
         self.producers.clear();
         // Small windows make a long log slow to catch up with; standing still is what is wrong.
         let mut moved = (self.now, 0);
-        while !self
-            .chronicle
-            .all_caught_up(&self.nodes, &self.channels, &self.damaged)
-            && self.now < moved.0 + 50 * ELECTION_TIMEOUT
-        {
+        while !self.is_whole_everywhere() && self.now < moved.0 + 50 * ELECTION_TIMEOUT {
             self.run_until(self.now + ELECTION_TIMEOUT);
             let durable = self.durable_everywhere();
             if durable > moved.1 {
@@ -352,6 +357,13 @@ impl World {
             &self.damaged,
         );
         self.tally.nanoseconds += self.now;
+    }
+
+    /// Whether everybody has everything, as far as a look at all bytes can tell.
+    fn is_whole_everywhere(&self) -> bool {
+        self.look_for_damage();
+        self.chronicle
+            .all_caught_up(&self.nodes, &self.channels, &self.damaged)
     }
 
     /// I27: each channel acknowledges again within ten election timeouts. Where another disk is

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use tetrarch_replica::{Effect, Input, Proposal, Ticket};
+use tetrarch_replica::{Effect, Input, MendOutcome, Proposal, Ticket};
 use tetrarch_wire::{
     Epoch, Seq,
     frame::{ChannelMessage, DiskLevel},
@@ -30,6 +30,8 @@ pub(crate) struct Life<'a> {
     pub(super) known: Overheard,
     /// What a committed trim point allows to go.
     pub(super) may_go: Seq,
+    /// The segment that the store is to mend.
+    mending: Option<Seq>,
     pub(super) tickets: u64,
     /// The number that comes next for each producer.
     pub(super) produced: BTreeMap<u8, u64>,
@@ -52,6 +54,7 @@ impl<'a> Life<'a> {
             witness,
             known: Overheard::default(),
             may_go: Seq::ZERO,
+            mending: None,
             tickets: 0,
             produced: BTreeMap::new(),
             tally: Tally::new(),
@@ -128,11 +131,7 @@ impl<'a> Life<'a> {
                 };
                 self.give(Input::DiskLevel(level));
             }
-            251 => {
-                if self.cursor.happens(32) {
-                    self.give(Input::Corrupt);
-                }
-            }
+            251 => self.damage(),
             252..=255 => {
                 let back = self.cursor.below(8) as u64;
                 let from = Seq::new(self.known.commit.get().saturating_sub(back).max(1));
@@ -140,6 +139,27 @@ impl<'a> Life<'a> {
                     self.count("committed reads");
                 }
             }
+        }
+    }
+
+    /// Bytes of the log are damaged, or the store says what it made of the batches for them.
+    fn damage(&mut self) {
+        let number = self.cursor.number();
+        if let Some(segment) = self.mending.take() {
+            let after = Seq::new(number);
+            let upto = Seq::new(number.saturating_add(9));
+            let outcome = match self.cursor.below(4) {
+                0 => MendOutcome::Done,
+                1 => MendOutcome::Contradicted,
+                2 => MendOutcome::Failed,
+                _ => MendOutcome::Lacks { after, upto },
+            };
+            self.give(Input::Mended { segment, outcome });
+        } else if self.cursor.happens(32) {
+            self.give(Input::Corrupt);
+        } else {
+            let segment = Seq::new(number);
+            self.give(Input::Damaged { segment });
         }
     }
 
@@ -173,6 +193,7 @@ impl<'a> Life<'a> {
             } => self.node.read_later(ticket, from, max_bytes),
             Effect::Trim { upto } => self.may_go = self.may_go.max(upto),
             Effect::Send { epoch, message, .. } => self.overhear_message(epoch, &message),
+            Effect::Mend { segment, .. } => self.mending = Some(segment),
             Effect::Reply { .. }
             | Effect::ReadIndexReady { .. }
             | Effect::AdminDone { .. }
@@ -209,6 +230,7 @@ impl<'a> Life<'a> {
                 self.known.request = pull.request;
                 self.known.wants = Wants::Batches;
             }
+            ChannelMessage::RepairRequest(repair) => self.known.request = repair.request,
             _ => {}
         }
     }

@@ -1,4 +1,5 @@
-//! Messages that have their format and are sent by nobody yet: whoever is sent one refuses it.
+//! Messages that nobody sends yet, which whoever is sent one refuses, and those about mending logs, of which
+//! a replica that mends nothing has no use.
 
 use bytes::Bytes;
 use tetrarch_wire::{
@@ -36,7 +37,7 @@ pub(crate) fn message(cursor: &mut Cursor<'_>) -> ChannelMessage {
         }),
         3 => ChannelMessage::RepairRequest(RepairRequest {
             request: number,
-            ranges: vec![(seq, seq.next(), None)],
+            ranges: vec![(seq, Seq::new(number.saturating_add(1)), None)],
         }),
         4 => ChannelMessage::RepairResponse(RepairResponse {
             request: number,

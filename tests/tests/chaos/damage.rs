@@ -1,8 +1,9 @@
-//! Bytes that rot and files that vanish on one node while it is stopped: it says so and takes the
-//! channel out of service, it serves nothing wrong, and the others go on.
+//! Bytes that rot and files that vanish on one node: it serves nothing wrong and mends its log with what
+//! the others have. Where its votes are gone it takes the channel out of service, and the others go on.
 
 use std::{
-    fs,
+    fs::{self, File},
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -23,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[test]
 fn a_flipped_byte_in_a_sealed_segment() {
     let _alone = alone();
-    damage(|segments| {
+    mends(|segments| {
         let mut bytes = fs::read(&segments[1]).expect("a segment can be read");
         let middle = bytes.len() / 2;
         bytes[middle] ^= 0x10;
@@ -34,13 +35,13 @@ fn a_flipped_byte_in_a_sealed_segment() {
 #[test]
 fn a_sealed_segment_that_is_gone() {
     let _alone = alone();
-    damage(|segments| fs::remove_file(&segments[1]).expect("a segment can be removed"));
+    mends(|segments| fs::remove_file(&segments[1]).expect("a segment can be removed"));
 }
 
 #[test]
 fn a_channel_whose_votes_are_gone() {
     let _alone = alone();
-    damage(|segments| {
+    halts(|segments| {
         let channel = segments[0].parent().expect("a segment is in a directory");
         for copy in ["state.a", "state.b"] {
             fs::remove_file(channel.join(copy)).expect("the state can be removed");
@@ -53,7 +54,7 @@ fn a_channel_whose_votes_are_gone() {
 #[test]
 fn nats_7549_flipped_bits_in_every_segment_of_one_node() {
     let _alone = alone();
-    damage(|segments| {
+    mends(|segments| {
         for (index, segment) in segments.iter().enumerate() {
             let mut bytes = fs::read(segment).expect("a segment can be read");
             let place = bytes.len() / 3 + 7 * index;
@@ -93,13 +94,70 @@ fn nats_7556_a_flipped_bit_in_what_describes_a_channel_and_the_store() {
     assert!(!is_halted(&mesh, 0), "nothing is lost");
 }
 
-/// Damages the segments of a follower, and looks at what comes of it.
-fn damage(harm: impl FnOnce(&[PathBuf])) {
-    let mut mesh = Mesh::start_with(&MeshOptions {
+/// Nobody reads there: it is found in the background.
+#[test]
+fn a_flipped_byte_while_the_node_runs() {
+    let _alone = alone();
+    let mut mesh = with_segments();
+    let hurt = (mesh.leader_of(CHANNEL) + 1) % 3;
+    let payloads = fed(&mesh);
+    let data = mesh.nodes[hurt].dir().join("data");
+    let segment = &segments(&data)[1];
+    let file = File::options().write(true).open(segment);
+    let file = file.expect("a segment can be written");
+    let middle = fs::metadata(segment).expect("it is there").len() / 2;
+    file.write_all_at(&[0xA5; 3], middle)
+        .expect("bytes can be changed");
+    is_mended(&mut mesh, hurt, &payloads);
+    for node in 0..3 {
+        let role = format!("tetrarch_channel_role{{channel=\"{CHANNEL}\",role=\"Idle\"}}");
+        assert!(
+            mesh.nodes[node].metric(&role) < 1.0,
+            "nobody left the channel"
+        );
+    }
+}
+
+/// The only replica of a channel has nobody to ask.
+#[test]
+fn a_flipped_byte_of_a_channel_with_one_replica() {
+    let _alone = alone();
+    let mesh = Mesh::start_with(&MeshOptions {
+        nodes: 1,
+        environment: super::experiment::STORAGE.to_vec(),
+    });
+    let created = mesh.run(&["channel", "create", CHANNEL, "--replicas", "1"]);
+    drop(created.expect_success("creating a channel with one replica"));
+    fed(&mesh);
+    let data = mesh.nodes[0].dir().join("data");
+    let segment = &segments(&data)[1];
+    let mut bytes = fs::read(segment).expect("a segment can be read");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(segment, bytes).expect("a segment can be written");
+    eventually("it says that the channel is halted", || is_halted(&mesh, 0));
+}
+
+fn with_segments() -> Mesh {
+    let mesh = Mesh::start_with(&MeshOptions {
         environment: super::experiment::STORAGE.to_vec(),
         ..MeshOptions::default()
     });
     mesh.create_channel(CHANNEL);
+    mesh
+}
+
+/// Publishes enough for some segments.
+fn fed(mesh: &Mesh) -> Vec<String> {
+    let mut producer = Producer::start_padded(mesh, CHANNEL, "p", PADDING);
+    producer.feed(EVENTS);
+    producer.wait_acknowledged(EVENTS);
+    producer.finish().0
+}
+
+/// Damages the segments of a follower that is stopped.
+fn damaged(harm: impl FnOnce(&[PathBuf])) -> (Mesh, usize, Producer) {
+    let mut mesh = with_segments();
     let hurt = (mesh.leader_of(CHANNEL) + 1) % 3;
     let mut producer = Producer::start_padded(&mesh, CHANNEL, "p", PADDING);
     producer.feed(EVENTS);
@@ -111,9 +169,45 @@ fn damage(harm: impl FnOnce(&[PathBuf])) {
     let segments = segments(&data);
     assert!(segments.len() > 2, "too few segments: {segments:?}");
     harm(&segments);
-    let verified = tetrarch_tests::tetrarch(["verify", &data.display().to_string()]);
-    assert_ne!(verified.code, Some(0), "verify finds nothing: {verified:?}");
+    assert_ne!(verified(&mesh, hurt), Some(0), "verify finds nothing");
+    (mesh, hurt, producer)
+}
 
+fn verified(mesh: &Mesh, node: usize) -> Option<i32> {
+    let data = mesh.nodes[node].dir().join("data");
+    tetrarch_tests::tetrarch(["verify", &data.display().to_string()]).code
+}
+
+/// What is damaged on a follower is mended while the channel goes on.
+fn mends(harm: impl FnOnce(&[PathBuf])) {
+    let (mut mesh, hurt, mut producer) = damaged(harm);
+    mesh.nodes[hurt].start();
+    producer.feed(EVENTS / 2);
+    producer.wait_acknowledged(EVENTS + EVENTS / 2);
+    let (payloads, _) = producer.finish();
+    is_mended(&mut mesh, hurt, &payloads);
+}
+
+/// Waits until a node has mended its log, and looks whether it is whole.
+fn is_mended(mesh: &mut Mesh, hurt: usize, payloads: &[String]) {
+    let name = mesh.nodes[hurt].name.clone();
+    eventually(&format!("{name} mends what is damaged"), || {
+        let node = &mesh.nodes[hurt];
+        node.metric("tetrarch_segments_mended_total") > 0.0
+            && node.metric("tetrarch_damaged_segments") < 1.0
+            && !is_halted(mesh, hurt)
+    });
+    mesh.check_every_node(CHANNEL, payloads);
+    mesh.nodes[hurt].signal(Signal::Term);
+    assert_eq!(mesh.nodes[hurt].wait(), Some(0));
+    assert_eq!(verified(mesh, hurt), Some(0), "{name} is whole");
+    mesh.nodes[hurt].start();
+    mesh.wait_ready();
+}
+
+/// What is damaged on a follower cannot be mended: it leaves the channel alone.
+fn halts(harm: impl FnOnce(&[PathBuf])) {
+    let (mut mesh, hurt, mut producer) = damaged(harm);
     mesh.nodes[hurt].start();
     producer.feed(EVENTS / 2);
     producer.wait_acknowledged(EVENTS + EVENTS / 2);

@@ -10,7 +10,7 @@ use tetrarch_wire::{
     frame::{ChannelFrame, ChannelMessage, ProduceOutcome},
 };
 
-use super::{LogReadDone, Worker, tickets::Waiting};
+use super::{StoreAnswer, Worker, tickets::Waiting};
 use crate::{
     clock,
     node::TransitionEvent,
@@ -52,6 +52,7 @@ impl Worker {
             } => {
                 self.read_log(channel, ticket, from, max_bytes);
             }
+            Effect::Mend { segment, batches } => self.mend(channel, segment, batches),
             Effect::RoleChanged(change) => self.role_changed(channel, change),
             Effect::TransitionRejected(error) => {
                 if let Some((_, actor)) = self.shard.get(channel) {
@@ -163,7 +164,7 @@ impl Worker {
     }
 
     fn read_log(&mut self, channel: ChannelUid, ticket: ReadTicket, from: Seq, max_bytes: u32) {
-        let worker = self.reads.clone();
+        let answers = self.answers.clone();
         self.context
             .reads
             .read(channel, from, max_bytes, move |outcome| {
@@ -174,10 +175,11 @@ impl Worker {
                         Err(LogReadFailure::BeyondTail)
                     }
                     ReadOutcome::Corrupt => Err(LogReadFailure::Corrupt),
+                    ReadOutcome::Damaged => Err(LogReadFailure::Damaged),
                     ReadOutcome::Transient => Err(LogReadFailure::Transient),
                 };
-                if worker
-                    .send(LogReadDone {
+                if answers
+                    .send(StoreAnswer::Read {
                         channel,
                         ticket,
                         result,

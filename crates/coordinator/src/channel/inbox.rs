@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use tetrarch_log::{Failure, Mended};
 use tetrarch_replica::{
     AdminOutcome, LogReadFailure, ReadTicket, Recovered,
     beat::{ChannelFact, Repeat},
@@ -86,11 +87,22 @@ pub(crate) enum Command {
     SaveProducers,
 }
 
-/// A range of the log was read for a replica.
-pub(crate) struct LogReadDone {
-    pub(crate) channel: ChannelUid,
-    pub(crate) ticket: ReadTicket,
-    pub(crate) result: Result<Vec<Batch>, LogReadFailure>,
+/// What the store has done for a replica.
+pub(crate) enum StoreAnswer {
+    /// A range of the log was read.
+    Read {
+        channel: ChannelUid,
+        ticket: ReadTicket,
+        result: Result<Vec<Batch>, LogReadFailure>,
+    },
+    /// A damaged segment was to be mended.
+    Mended {
+        channel: ChannelUid,
+        segment: Seq,
+        result: Result<Mended, Failure>,
+    },
+    /// A channel whose segments are whole again was read as at a start.
+    Opened(Box<ChannelOpening>),
 }
 
 /// What a client asks of a channel.
@@ -152,7 +164,7 @@ pub(crate) enum ReadReply {
 /// The receiving ends.
 pub(crate) struct Inbox {
     pub(crate) store: mpsc::UnboundedReceiver<Vec<StoreEvent>>,
-    pub(crate) reads: mpsc::UnboundedReceiver<LogReadDone>,
+    pub(crate) answers: mpsc::UnboundedReceiver<StoreAnswer>,
     pub(crate) control: mpsc::Receiver<PeerInput>,
     pub(crate) commands: mpsc::Receiver<Command>,
     pub(crate) data: mpsc::Receiver<PeerInput>,
@@ -168,13 +180,13 @@ pub(crate) struct WorkerHandle {
     pub(crate) data: mpsc::Sender<PeerInput>,
     pub(crate) bulk: mpsc::Sender<PeerInput>,
     pub(crate) clients: mpsc::Sender<ClientInput>,
-    pub(crate) reads: mpsc::UnboundedSender<LogReadDone>,
+    pub(crate) answers: mpsc::UnboundedSender<StoreAnswer>,
 }
 
 /// Makes the queues of one worker; the store's end is handed to the store.
 pub(crate) fn inbox() -> (WorkerHandle, mpsc::UnboundedSender<Vec<StoreEvent>>, Inbox) {
     let (store_sender, store) = mpsc::unbounded_channel();
-    let (reads_sender, reads) = mpsc::unbounded_channel();
+    let (answers_sender, answers) = mpsc::unbounded_channel();
     let (control_sender, control) = mpsc::channel(CONTROL_CAPACITY);
     let (commands_sender, commands) = mpsc::channel(CONTROL_CAPACITY);
     let (data_sender, data) = mpsc::channel(DATA_CAPACITY);
@@ -186,14 +198,14 @@ pub(crate) fn inbox() -> (WorkerHandle, mpsc::UnboundedSender<Vec<StoreEvent>>, 
         data: data_sender,
         bulk: bulk_sender,
         clients: clients_sender,
-        reads: reads_sender,
+        answers: answers_sender,
     };
     (
         handle,
         store_sender,
         Inbox {
             store,
-            reads,
+            answers,
             control,
             commands,
             data,

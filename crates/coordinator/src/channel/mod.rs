@@ -4,14 +4,15 @@
 mod actor;
 mod effects;
 mod inbox;
+mod mending;
 mod reading;
 mod tickets;
 mod upkeep;
 mod worker;
 
 pub(crate) use inbox::{
-    ChannelOpening, ClientInput, Command, Inbox, LogReadDone, PeerInput, ProduceInput, ReadReply,
-    ReadRequest, Workers, inbox,
+    ChannelOpening, ClientInput, Command, Inbox, PeerInput, ProduceInput, ReadReply, ReadRequest,
+    StoreAnswer, Workers, inbox,
 };
 pub(crate) use tickets::{Outbox, ProduceRoute};
 pub(crate) use worker::{Worker, WorkerContext};

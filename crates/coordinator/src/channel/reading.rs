@@ -73,6 +73,9 @@ fn read_from_disk(request: ReadRequest, upto: Seq, commit: Seq, reads: &ReadHand
             ReadOutcome::Corrupt => ReadReply::Failed {
                 why: "the bytes on disk are damaged",
             },
+            ReadOutcome::Damaged => ReadReply::Failed {
+                why: "a damaged segment is being mended; read from another node, or again later",
+            },
             ReadOutcome::Transient => ReadReply::Failed {
                 why: "the disk did not answer",
             },

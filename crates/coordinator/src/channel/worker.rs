@@ -18,7 +18,7 @@ use tetrarch_wire::{
 use tokio::sync::{broadcast, mpsc, watch};
 
 use super::{
-    ChannelOpening, ClientInput, Command, Inbox, LogReadDone, PeerInput, ReadReply,
+    ChannelOpening, ClientInput, Command, Inbox, PeerInput, ReadReply, StoreAnswer,
     actor::Actor,
     inbox::ProduceInput,
     tickets::{Tickets, Waiting},
@@ -77,22 +77,22 @@ pub(crate) struct Worker {
     /// Empty but while something happens to the channels.
     effects: Vec<ShardEffect>,
     jitter: Jitter,
-    pub(super) reads: mpsc::UnboundedSender<LogReadDone>,
+    pub(super) answers: mpsc::UnboundedSender<StoreAnswer>,
 }
 
 impl Worker {
-    /// `reads` is the sending end of the inbox's own reads, handed out with each read; `openings`
+    /// `answers` is the sending end of the inbox's own answers, handed out with each order to the store; `openings`
     /// are the channels that the node had when it stopped, of this worker.
     pub(crate) fn new(
         index: usize,
         context: WorkerContext,
         inbox: Inbox,
-        reads: mpsc::UnboundedSender<LogReadDone>,
+        answers: mpsc::UnboundedSender<StoreAnswer>,
         openings: Vec<ChannelOpening>,
     ) -> Self {
         let keeper = Keeper::new(index);
         Self {
-            reads,
+            answers,
             index,
             keeper,
             shard: Shard::new(keeper, context.heartbeat),
@@ -120,10 +120,10 @@ impl Worker {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => break,
                 Some(events) = self.inbox.store.recv() => self.on_store(events),
-                Some(done) = self.inbox.reads.recv() => self.on_log_read(done),
+                Some(answer) = self.inbox.answers.recv() => self.on_answer(answer),
                 Some(input) = self.inbox.control.recv() => self.on_peer(input),
                 Some(command) = self.inbox.commands.recv() => self.on_command(command),
-                _ = heartbeat.tick() => self.stamp_all(),
+                _ = heartbeat.tick() => self.beat(),
                 () = tokio::time::sleep(wake) => self.turn(Shard::tick),
                 Some(input) = self.inbox.data.recv() => self.on_peer(input),
                 Some(input) = self.inbox.clients.recv() => self.on_client(input),
@@ -132,6 +132,12 @@ impl Worker {
             self.drain();
             self.settle();
         }
+    }
+
+    /// What is due with each heartbeat.
+    fn beat(&mut self) {
+        self.stamp_all();
+        self.mend_what_is_damaged();
     }
 
     /// Takes what else is waiting, a bounded number of each queue.
@@ -219,14 +225,20 @@ impl Worker {
         }
     }
 
-    fn on_log_read(&mut self, done: LogReadDone) {
-        self.step(
-            done.channel,
-            Input::LogRead {
-                ticket: done.ticket,
-                result: done.result,
-            },
-        );
+    fn on_answer(&mut self, answer: StoreAnswer) {
+        match answer {
+            StoreAnswer::Read {
+                channel,
+                ticket,
+                result,
+            } => self.step(channel, Input::LogRead { ticket, result }),
+            StoreAnswer::Mended {
+                channel,
+                segment,
+                result,
+            } => self.on_mended(channel, segment, result),
+            StoreAnswer::Opened(opening) => self.reopen(*opening),
+        }
     }
 
     fn on_peer(&mut self, input: PeerInput) {
@@ -343,7 +355,7 @@ impl Worker {
         self.step(channel, Input::Produce(request));
     }
 
-    fn open(&mut self, opening: ChannelOpening) {
+    pub(super) fn open(&mut self, opening: ChannelOpening) {
         let ChannelOpening {
             handle,
             recovered,

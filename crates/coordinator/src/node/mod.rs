@@ -3,7 +3,7 @@
 mod facts;
 mod health;
 mod inbound;
-mod recovery;
+pub(crate) mod recovery;
 mod start;
 mod stop;
 
@@ -26,7 +26,7 @@ use crate::{
     channel::Workers,
     mesh_link::MeshLink,
     session::SessionContext,
-    store::{FlushHandle, ReadHandle, WriteHandle},
+    store::{FlushHandle, ReadHandle, ScrubHandle, WriteHandle},
     telemetry::{Certificate, Outcome},
     transport::Mesh,
 };
@@ -53,6 +53,7 @@ pub struct Node {
     writes: WriteHandle,
     reads: ReadHandle,
     flush: FlushHandle,
+    scrub: Option<ScrubHandle>,
     transitions: broadcast::Sender<TransitionEvent>,
     store_failed: Arc<watch::Sender<bool>>,
     /// Set once the node is asked to stop.
@@ -70,6 +71,7 @@ struct Threads {
     wal: Option<JoinHandle<()>>,
     flush: Option<JoinHandle<()>>,
     reads: Vec<JoinHandle<()>>,
+    scrub: Option<JoinHandle<()>>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
 }
 

@@ -17,7 +17,7 @@ const CHUNK_BYTES: usize = 4 * 1024 * 1024;
 
 /// Makes an opening of a channel that the store holds. Where its bytes are damaged it is halted,
 /// and the node's other channels go on. Reads files: not for an async worker.
-pub(super) fn opening(
+pub(crate) fn opening(
     channel: RecoveredChannel,
     reader: &Reader,
     telemetry: &Telemetry,
@@ -74,7 +74,7 @@ fn headers_after(
     while next <= tail {
         let read = match reader.read(uid, next, CHUNK_BYTES) {
             Ok(read) => read,
-            Err(ReadError::Corrupt(damage)) => return Ok(Err(damage)),
+            Err(ReadError::Corrupt(damage) | ReadError::Damaged(damage)) => return Ok(Err(damage)),
             Err(error) => return Err(unreadable(uid, &error)),
         };
         let Some(last) = read.batches.last() else {

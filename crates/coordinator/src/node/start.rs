@@ -20,7 +20,7 @@ use crate::{
     registry::Registry,
     retention::RetentionSweep,
     session::SessionContext,
-    store::{FlushHandle, ReadHandle, StoreEvents, WriteHandle},
+    store::{FlushHandle, ReadHandle, ScrubHandle, StoreEvents, WriteHandle},
     telemetry::{Certificate, NodeInfo, Pattern, SeriesLimit, StoreState, Telemetry},
     transport::{Limits, LocalNode, Mesh, MeshConfig, PeerAddress},
 };
@@ -167,6 +167,7 @@ struct Starting {
     writes: WriteHandle,
     reads: ReadHandle,
     flush: FlushHandle,
+    scrub: Option<ScrubHandle>,
     threads: Threads,
     halt: watch::Sender<bool>,
 }
@@ -200,6 +201,11 @@ impl Starting {
         let (reads, readers) = ReadHandle::start(&reader).map_err(NodeError::Thread)?;
         let started = FlushHandle::start(flusher, writes.clone(), Arc::clone(&telemetry));
         let (flush, flusher) = started.map_err(NodeError::Thread)?;
+        let scrub = match config.scrub_bytes_per_second {
+            0 => None,
+            bytes => Some(ScrubHandle::start(reads.reader(), bytes).map_err(NodeError::Thread)?),
+        };
+        let (scrub, scrubber) = scrub.unzip();
         let registry = Arc::new(Registry::default());
         let voter = Voter {
             node: identity.node,
@@ -226,6 +232,7 @@ impl Starting {
             wal: Some(wal),
             flush: Some(flusher),
             reads: readers,
+            scrub: scrubber,
             tasks: Vec::new(),
         };
         let halt = watch::Sender::new(false);
@@ -243,6 +250,7 @@ impl Starting {
             writes,
             reads,
             flush,
+            scrub,
             threads,
             halt,
         })
@@ -284,6 +292,7 @@ impl Starting {
             writes: self.writes,
             reads: self.reads,
             flush: self.flush,
+            scrub: self.scrub,
             transitions,
             store_failed,
             stopping: watch::Sender::new(false),
@@ -358,8 +367,8 @@ impl Starting {
         let shares = self.share_channels();
         let tasks = &mut self.threads.tasks;
         for ((index, inbox), openings) in self.inboxes.drain(..).enumerate().zip(shares) {
-            let reads = self.workers.all()[index].reads.clone();
-            let worker = Worker::new(index, context.clone(), inbox, reads, openings);
+            let answers = self.workers.all()[index].answers.clone();
+            let worker = Worker::new(index, context.clone(), inbox, answers, openings);
             tasks.push(tokio::spawn(worker.run(self.halt.subscribe())));
         }
         let disk = DiskWatch {

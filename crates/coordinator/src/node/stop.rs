@@ -26,6 +26,7 @@ impl Node {
             wal,
             flush,
             reads,
+            scrub,
             tasks,
         } = std::mem::take(&mut *self.threads());
         self.halt.send_replace(true);
@@ -36,10 +37,14 @@ impl Node {
         }
         self.writes.stop();
         self.reads.stop();
+        if let Some(scrub) = &self.scrub {
+            scrub.stop();
+        }
         let flusher = self.flush.clone();
         let joined = tokio::task::spawn_blocking(move || {
             let mut ends = Vec::from_iter(wal);
             ends.extend(reads);
+            ends.extend(scrub);
             for thread in ends {
                 join(thread);
             }

@@ -12,8 +12,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use tetrarch_log::{Failure, WriteOp};
-use tetrarch_wire::{ChannelUid, Seq};
+use tetrarch_log::{Failure, Mended, WriteOp};
+use tetrarch_wire::{Batch, ChannelUid, Seq};
 
 use super::{Flusher, WriteHandle};
 use crate::telemetry::{StoreErrorKind, Telemetry};
@@ -29,8 +29,10 @@ const MAX_ORDERS: usize = 4_096;
 /// How often deleted channels are looked for whose grace period is over, in idle waits.
 const PURGE_EVERY: u32 = 36_000;
 
+/// Told what mending a segment came to.
+type MendDone = Box<dyn FnOnce(Result<Mended, Failure>) + Send>;
+
 /// What the flusher does besides flushing.
-#[derive(Debug)]
 pub(crate) enum FlushOrder {
     /// Save what is remembered of a channel's producers.
     SaveProducers {
@@ -40,6 +42,13 @@ pub(crate) enum FlushOrder {
         /// Up to where the log may be trimmed once that is durable: the batches that the producers
         /// are remembered by go with it.
         then_trim: Option<Seq>,
+    },
+    /// Mend a damaged segment as far as these batches allow.
+    Mend {
+        channel: ChannelUid,
+        segment: Seq,
+        batches: Vec<Batch>,
+        done: MendDone,
     },
 }
 
@@ -78,11 +87,14 @@ impl FlushHandle {
         ))
     }
 
-    /// Hands in an order. One that finds no room is left out: what it saves is saved again later.
-    pub(crate) fn order(&self, order: FlushOrder) {
-        if let Err(error) = self.orders.try_send(order) {
+    /// Hands in an order, and says whether there was room for it. Without it is left out: what it saves
+    /// is saved again later.
+    pub(crate) fn order(&self, order: FlushOrder) -> bool {
+        let taken = self.orders.try_send(order);
+        if let Err(error) = &taken {
             tracing::debug!(%error, "the flusher has no room for an order");
         }
+        taken.is_ok()
     }
 
     /// Ends the thread once everything that is in the WAL is in the segments, too. The WAL's
@@ -177,6 +189,18 @@ impl FlushThread {
                         tracing::warn!(%channel, %error, "the producers were not saved");
                     }
                 },
+                FlushOrder::Mend {
+                    channel,
+                    segment,
+                    batches,
+                    done,
+                } => {
+                    let mended = self.flusher.mend(channel, segment, &batches);
+                    done(mended.map_err(|error| {
+                        tracing::warn!(%channel, %segment, %error, "a segment was not mended");
+                        error.failure()
+                    }));
+                }
             }
         }
     }

@@ -1,15 +1,17 @@
 //! The threads that own the disk. Nothing here decides anything: writes are gathered into groups
 //! by `tetrarch_log`, and what became of them goes back to the worker that asked.
 //!
-//! Three kinds of thread: one writes and syncs the WAL, one copies it into segments, and a few
-//! read. File work never runs on a thread that also serves the network.
+//! Four kinds of thread: one writes and syncs the WAL, one copies it into segments, a few read, and
+//! one looks for damage. File work never runs on a thread that also serves the network.
 
 mod flusher;
 mod reads;
+mod scrub;
 mod writer;
 
 pub(crate) use flusher::{FlushHandle, FlushOrder};
 pub(crate) use reads::{ReadHandle, ReadOutcome};
+pub(crate) use scrub::ScrubHandle;
 pub(crate) use writer::{Origin, StoreEvent, StoreEvents, WriteHandle};
 
 use tetrarch_log::RealDisk;

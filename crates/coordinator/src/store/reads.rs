@@ -27,8 +27,10 @@ pub(crate) enum ReadOutcome {
     BeyondTail,
     /// The store does not hold the channel.
     UnknownChannel,
-    /// The bytes on disk are not what was written.
+    /// The channel is damaged beyond mending.
     Corrupt,
+    /// A segment is damaged, and is going to be mended.
+    Damaged,
     /// It did not work this time.
     Transient,
 }
@@ -160,6 +162,10 @@ fn read(reader: &Reader, channel: ChannelUid, from: Seq, max_bytes: u32) -> Read
         Err(ReadError::Corrupt(damage)) => {
             tracing::error!(%channel, %from, ?damage, "bytes on disk are damaged");
             ReadOutcome::Corrupt
+        }
+        Err(ReadError::Damaged(damage)) => {
+            tracing::debug!(%channel, %from, ?damage, "a segment is damaged");
+            ReadOutcome::Damaged
         }
         Err(ReadError::Transient(error)) => {
             tracing::warn!(%channel, %from, %error, "the log cannot be read now");

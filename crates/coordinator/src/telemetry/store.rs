@@ -48,6 +48,8 @@ pub struct StoreTelemetry {
     free: Known,
     size: Known,
     errors: Each<StoreErrorKind, Count>,
+    damaged: Known,
+    mended: Count,
     sync: Histogram,
     group_bytes: Histogram,
     group_requests: Histogram,
@@ -61,6 +63,8 @@ impl StoreTelemetry {
             free: Known::default(),
             size: Known::default(),
             errors: Each::default(),
+            damaged: Known::default(),
+            mended: Count::default(),
             sync: Histogram::new(histogram::LATENCY),
             group_bytes: Histogram::new(histogram::GROUP_BYTES),
             group_requests: Histogram::new(histogram::GROUP_REQUESTS),
@@ -84,6 +88,16 @@ impl StoreTelemetry {
         self.errors.of(kind).add(1);
     }
 
+    /// So many segments are known to be damaged.
+    pub fn damaged(&self, segments: usize) {
+        self.damaged.set(Some(segments as u64));
+    }
+
+    /// A segment is whole again.
+    pub fn mended(&self) {
+        self.mended.add(1);
+    }
+
     /// The disk was looked at.
     pub fn disk(&self, sample: &DiskSample) {
         self.level.set(Some(sample.level.index() as u64));
@@ -100,6 +114,10 @@ impl Show for StoreTelemetry {
         page.metric(&table::STORE_ERRORS, |series| {
             let mut kinds = self.errors.iter();
             kinds.try_for_each(|(kind, count)| series.counter(&[kind.name()], count.get()))
+        })?;
+        page.metric(&table::DAMAGED, |series| if_known(series, &self.damaged))?;
+        page.metric(&table::MENDED, |series| {
+            series.counter(&[], self.mended.get())
         })?;
         page.metric(&table::SYNC_LATENCY, |series| {
             series.histogram(&[], &self.sync)

@@ -103,6 +103,10 @@ topic! { STORE:
         "1 for the state that the store is in, else 0.";
     STORE_ERRORS = Counter(None) "tetrarch_store_errors_total" ["kind"]
         "Operations on files that failed, by what the failure means.";
+    DAMAGED = Gauge(None) "tetrarch_damaged_segments" []
+        "Segments that are known to be damaged and not mended yet.";
+    MENDED = Counter(None) "tetrarch_segments_mended_total" []
+        "Segments that were damaged and are whole again, with batches of other replicas.";
     SYNC_LATENCY = Histogram(Seconds) "tetrarch_wal_sync_latency_seconds" []
         "From handing a group of the write-ahead log to the disk to its being durable.";
     GROUP_BYTES = Histogram(Bytes) "tetrarch_wal_group_bytes" []

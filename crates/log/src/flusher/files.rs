@@ -350,6 +350,10 @@ impl ChannelFiles {
     ) -> Result<Segment, DiskError> {
         let last = channel.view().segments.last().cloned();
         if let Some(last) = last {
+            if shared.is_damaged(channel.uid, last.base()) {
+                self.leave_segment(shared, channel, last.base())?;
+                return self.segment_for(shared, channel, batch);
+            }
             if last.is_empty() || fitting(&last, std::slice::from_ref(batch), &shared.options) > 0 {
                 return Ok(last);
             }
@@ -358,25 +362,63 @@ impl ChannelFiles {
         self.begin_segment(shared, channel)
     }
 
+    /// Nothing is added to this segment any more, because it is damaged: what comes goes into a new one.
+    /// One that holds nothing yet is made afresh.
+    pub(crate) fn leave_segment<D: Disk>(
+        &mut self,
+        shared: &Shared<D>,
+        channel: &Channel,
+        base: Seq,
+    ) -> Result<(), DiskError> {
+        let last = channel.view().segments.last().cloned();
+        let Some(last) = last.filter(|last| last.base() == base) else {
+            return Ok(());
+        };
+        if last.is_empty() {
+            self.create_segment(shared, channel, &last)?;
+            shared.forget_damage(channel.uid, base);
+            return Ok(());
+        }
+        let path = shared.layout.segment(channel.uid, base);
+        match shared.files.get(&*shared.disk, &path) {
+            Ok(file) => file.sync_data()?,
+            Err(error) if error.is_missing() => {}
+            Err(error) => return Err(error),
+        }
+        self.unsynced_bytes = 0;
+        self.begin_segment(shared, channel).map(drop)
+    }
+
     fn begin_segment<D: Disk>(
         &mut self,
         shared: &Shared<D>,
         channel: &Channel,
     ) -> Result<Segment, DiskError> {
         let segment = Segment::new(self.written);
+        self.create_segment(shared, channel, &segment)?;
+        channel.view().segments.push(segment.clone());
+        Ok(segment)
+    }
+
+    /// Makes the file of a segment that holds nothing yet.
+    fn create_segment<D: Disk>(
+        &mut self,
+        shared: &Shared<D>,
+        channel: &Channel,
+        segment: &Segment,
+    ) -> Result<(), DiskError> {
         let path = shared.layout.segment(channel.uid, segment.base());
         let file = create_afresh(&*shared.disk, &path)?;
         let header = SegmentHeader {
             store: shared.store,
             channel: channel.uid,
-            previous: self.written,
+            previous: segment.record.previous,
         };
         file.write_at(&[IoSlice::new(&header.encode())], 0)?;
         self.new_names = true;
         self.unsynced_bytes += SegmentHeader::LEN as u64;
         shared.files.insert(path, Arc::new(file));
-        channel.view().segments.push(segment.clone());
-        Ok(segment)
+        Ok(())
     }
 
     /// No more is written to the segment: sync it, and keep its index beside it.
@@ -543,7 +585,7 @@ fn remove_if_there<D: Disk>(disk: &D, path: &Path) -> Result<(), DiskError> {
 }
 
 /// Creates a file; one that an earlier attempt left behind goes.
-fn create_afresh<D: Disk>(disk: &D, path: &Path) -> Result<D::File, DiskError> {
+pub(super) fn create_afresh<D: Disk>(disk: &D, path: &Path) -> Result<D::File, DiskError> {
     remove_if_there(disk, path)?;
     disk.create(path)
 }

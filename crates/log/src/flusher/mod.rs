@@ -11,6 +11,7 @@ mod ballast;
 mod checkpoint;
 mod deleted;
 mod files;
+mod mending;
 mod page_cache;
 mod producers;
 mod recycle;
@@ -30,6 +31,8 @@ use crate::shared::Shared;
 use crate::store::meta::MetaSlot;
 pub(crate) use files::ChannelFiles;
 use files::WriteFault;
+pub use mending::Mended;
+use mending::Mending;
 pub(crate) use page_cache::PageCache;
 pub(crate) use producers::load as load_producers;
 
@@ -46,6 +49,8 @@ pub struct Flusher<D: Disk> {
     checkpointed: Vec<(Arc<Channel>, Lsn)>,
     new_directories: bool,
     has_ballast: bool,
+    /// Segments that are being mended, one of a channel at a time.
+    mending: BTreeMap<ChannelUid, Mending<D::File>>,
 }
 
 /// What one call did.
@@ -73,6 +78,7 @@ impl<D: Disk> Flusher<D> {
             checkpointed: Vec::new(),
             new_directories: false,
             has_ballast: false,
+            mending: BTreeMap::new(),
         }
     }
 

@@ -69,17 +69,17 @@ fn restore<D: Disk>(
     state: ChannelState,
 ) -> Result<Channel, DiskError> {
     remove_strays(shared, uid, &state)?;
-    let mut halted = state.halted.clone();
     for record in &state.segments {
-        let found = check_segment(shared, uid, record)?;
-        halted = halted.or(found);
+        if !check_segment(shared, uid, record)? {
+            shared.note_damage(uid, record.previous.seq.next());
+        }
     }
     let tail = state.tail();
     let mut view = View::new(LogPosition::origin(state.genesis.genesis_link()));
     view.hard_state = state.hard_state;
     view.commit_hint = state.commit_hint;
     view.trim_upto = state.trim_upto;
-    view.halted = halted;
+    view.halted.clone_from(&state.halted);
     view.log_start = state.log_start;
     view.tail = tail;
     view.flushed = tail;
@@ -120,16 +120,16 @@ fn remove_strays<D: Disk>(
     Ok(())
 }
 
-/// A segment must hold what the checkpoint counts. What it holds beyond that is cut off.
+/// Whether a segment is there and holds as many bytes as the checkpoint counts. What it holds beyond
+/// that is cut off.
 fn check_segment<D: Disk>(
     shared: &Shared<D>,
     uid: ChannelUid,
     record: &SegmentRecord,
-) -> Result<Option<Damage>, DiskError> {
-    let after = record.previous.seq;
-    let path = shared.layout.segment(uid, after.next());
+) -> Result<bool, DiskError> {
+    let path = shared.layout.segment(uid, record.previous.seq.next());
     let file = match shared.disk.open(&path) {
-        Err(error) if error.is_missing() => return Ok(Some(Damage::SegmentMissing { after })),
+        Err(error) if error.is_missing() => return Ok(false),
         other => other?,
     };
     let found = file.len()?;
@@ -137,11 +137,7 @@ fn check_segment<D: Disk>(
         file.truncate(record.len)?;
         forget_index(shared, &path)?;
     }
-    Ok((found < record.len).then_some(Damage::SegmentShort {
-        after,
-        expected: record.len,
-        found,
-    }))
+    Ok(found >= record.len)
 }
 
 /// An index that was kept when the segment held more is not its index any more.

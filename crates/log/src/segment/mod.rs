@@ -18,7 +18,7 @@ use tetrarch_wire::{LogPosition, Seq};
 use crate::channel::state::SegmentRecord;
 pub(crate) use header::SegmentHeader;
 pub(crate) use index::SegmentIndex;
-pub(crate) use read::{Range, SegmentFault, find_end, for_each_batch, read_batches};
+pub(crate) use read::{Range, SegmentFault, find_end, for_each_batch, intact_from, read_batches};
 
 /// One segment in memory. Cloning shares the index.
 #[derive(Clone, Debug)]

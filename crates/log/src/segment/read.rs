@@ -84,6 +84,32 @@ pub(crate) fn for_each_batch<F: DiskFile>(
     Ok(())
 }
 
+/// Most bytes that are taken over at once when a segment is mended.
+const INTACT_BYTES: usize = 1024 * 1024;
+
+/// Some of the batches from `place` on that are intact; none at the end of the segment.
+pub(crate) fn intact_from<F: DiskFile>(
+    segment: &Segment,
+    file: &F,
+    place: IndexEntry,
+) -> Result<Vec<Batch>, SegmentFault> {
+    let mut walk = Walk::start(segment, file, segment.base(), INTACT_BYTES);
+    walk.place = place;
+    let (mut batches, mut bytes) = (Vec::new(), 0);
+    while bytes < INTACT_BYTES {
+        match walk.next() {
+            Ok(Some(batch)) => {
+                bytes += batch.size();
+                batches.push(batch);
+            }
+            Ok(None) => break,
+            Err(SegmentFault::Damage(_)) if !batches.is_empty() => break,
+            Err(fault) => return Err(fault),
+        }
+    }
+    Ok(batches)
+}
+
 /// Where in the file the log ends that ends at `at`; `None` if the segment does not hold that
 /// position.
 pub(crate) fn find_end<F: DiskFile>(

@@ -3,7 +3,7 @@
 mod format;
 pub(crate) mod layout;
 pub(crate) mod meta;
-mod open;
+pub(crate) mod open;
 pub(crate) mod slot;
 
 pub use format::format;

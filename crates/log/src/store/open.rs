@@ -118,7 +118,10 @@ fn check_node(
     }
 }
 
-fn describe<D: Disk>(shared: &Shared<D>, channel: &Channel) -> Result<RecoveredChannel, LogError> {
+pub(crate) fn describe<D: Disk>(
+    shared: &Shared<D>,
+    channel: &Channel,
+) -> Result<RecoveredChannel, LogError> {
     let producers = match load_producers(&*shared.disk, &shared.layout, channel.uid) {
         Ok(producers) => producers,
         Err(Some(error)) => return Err(error.into()),

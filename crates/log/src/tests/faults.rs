@@ -174,7 +174,7 @@ fn an_unreadable_segment_is_damage_of_that_range_only() {
         .read(channel_uid(1), Seq::new(2), 100)
         .unwrap_err();
     assert!(
-        matches!(error, ReadError::Corrupt(Damage::SegmentRot { .. })),
+        matches!(error, ReadError::Damaged(Damage::SegmentRot { .. })),
         "{error}"
     );
     assert!(store.reader.read(channel_uid(1), Seq::new(50), 100).is_ok());

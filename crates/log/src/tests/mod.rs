@@ -3,6 +3,7 @@
 mod enumeration;
 mod faults;
 mod fuzz;
+mod mending;
 mod restarts;
 mod rot;
 mod script;

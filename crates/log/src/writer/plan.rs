@@ -306,7 +306,9 @@ fn check_position<'a, D: Disk>(
             Ok(true) => return Ok(()),
             Ok(false) => {}
             Err(ReadError::Transient(error)) => return Err(Fault::Disk(error)),
-            Err(ReadError::Corrupt(damage)) => return Err(Refusal::Halted(damage).into()),
+            Err(ReadError::Corrupt(damage) | ReadError::Damaged(damage)) => {
+                return Err(Refusal::Halted(damage).into());
+            }
             Err(_) => {}
         }
     }

@@ -17,6 +17,7 @@ use tetrarch_wire::Seq;
 use crate::Moment;
 
 pub(crate) use reading::ReadPurpose;
+pub(crate) use serve::cut_to_frame;
 pub use truncate::may_cut;
 
 /// What a replica is doing to get back into step. At most one request is open at a time, and an

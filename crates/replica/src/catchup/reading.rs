@@ -1,6 +1,6 @@
 //! What a read of the log was for.
 
-use tetrarch_wire::{Batch, LogPosition, VoterId, frame::SyncRequest};
+use tetrarch_wire::{Batch, LogPosition, Seq, VoterId, frame::SyncRequest};
 
 use crate::{Context, HaltReason, LogReadFailure, ReadTicket, Replica};
 
@@ -17,6 +17,22 @@ pub(crate) enum ReadPurpose {
     AnswerPoint { to: VoterId, request: u64 },
     /// The own log is compared with what the leader said.
     ComparePoint { point: LogPosition },
+    /// Another voter mends its log.
+    Repair {
+        to: VoterId,
+        request: u64,
+        upto: Seq,
+    },
+}
+
+impl ReadPurpose {
+    /// Whether it was asked for by a voter that mends its log.
+    pub(crate) fn is_repair_of(&self, voter: VoterId) -> bool {
+        match self {
+            Self::Repair { to, .. } => *to == voter,
+            Self::Serve { .. } | Self::AnswerPoint { .. } | Self::ComparePoint { .. } => false,
+        }
+    }
 }
 
 impl Replica {
@@ -48,9 +64,24 @@ impl Replica {
                     self.wait(self.settings.heartbeat, ctx);
                 }
             }
+            ReadPurpose::Repair { to, request, upto } => {
+                self.on_read_for_repair(to, (request, upto), result, ctx);
+            }
         }
         if corrupt {
             self.halt(HaltReason::Corrupt, ctx);
+        }
+    }
+
+    /// A halted replica has one use for a read.
+    pub(crate) fn on_log_read_while_halted(
+        &mut self,
+        ticket: ReadTicket,
+        result: Result<Vec<Batch>, LogReadFailure>,
+        ctx: &mut Context<'_>,
+    ) {
+        if let Some(ReadPurpose::Repair { to, request, upto }) = self.reads.remove(&ticket) {
+            self.on_read_for_repair(to, (request, upto), result, ctx);
         }
     }
 
@@ -58,7 +89,7 @@ impl Replica {
     pub(super) fn forget_reads_for(&mut self, replica: VoterId) {
         self.reads.retain(|_, purpose| match purpose {
             ReadPurpose::Serve { to, .. } | ReadPurpose::AnswerPoint { to, .. } => *to != replica,
-            ReadPurpose::ComparePoint { .. } => true,
+            ReadPurpose::ComparePoint { .. } | ReadPurpose::Repair { .. } => true,
         });
     }
 }

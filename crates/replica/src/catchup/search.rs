@@ -220,7 +220,7 @@ impl Replica {
     }
 
     /// Asks the shell to read the log.
-    pub(super) fn read_log(
+    pub(crate) fn read_log(
         &mut self,
         purpose: ReadPurpose,
         from: Seq,

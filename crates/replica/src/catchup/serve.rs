@@ -101,7 +101,9 @@ impl Replica {
             Err(LogReadFailure::Corrupt) => {
                 self.refuse_pull(to, pull.request, SyncNackCode::Unreadable, ctx);
             }
-            Err(LogReadFailure::BeyondTail | LogReadFailure::Transient) => {
+            Err(
+                LogReadFailure::BeyondTail | LogReadFailure::Damaged | LogReadFailure::Transient,
+            ) => {
                 self.refuse_pull(to, pull.request, SyncNackCode::Busy, ctx);
             }
         }
@@ -174,7 +176,7 @@ impl Replica {
 }
 
 /// Keeps as many batches as one frame takes; at least one.
-fn cut_to_frame(batches: &mut Vec<Batch>, max_bytes: usize) {
+pub(crate) fn cut_to_frame(batches: &mut Vec<Batch>, max_bytes: usize) {
     let mut bytes = 0;
     let fitting = batches.iter().take_while(|batch| {
         let first = bytes == 0;

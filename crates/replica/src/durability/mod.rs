@@ -120,6 +120,10 @@ impl Durability {
         }
     }
 
+    pub(crate) const fn has_issued(&self) -> bool {
+        self.last_token > 0
+    }
+
     fn issue(&mut self, write: Write, generation: u64, before: LogPosition) -> PersistToken {
         self.last_token += 1;
         let token = PersistToken::new(self.last_token);

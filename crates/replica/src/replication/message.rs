@@ -19,7 +19,8 @@ impl Replica {
         message: ChannelMessage,
         ctx: &mut Context<'_>,
     ) {
-        if !self.takes_part() || from == self.me {
+        let counts = self.takes_part() || is_of_repair(&message);
+        if !counts || from == self.me {
             return;
         }
         if !self.has_a_say(from) || epoch.n > limits::MAX_EPOCH {
@@ -74,11 +75,19 @@ impl Replica {
                     replica.on_sync_request(from, request, ctx);
                 });
             }
+            ChannelMessage::RepairRequest(request) => {
+                self.hear_voter_of_repair(from, ctx, |replica, ctx| {
+                    replica.on_repair_request(from, &request, ctx);
+                });
+            }
+            ChannelMessage::RepairResponse(response) => {
+                self.hear_voter_of_repair(from, ctx, |replica, ctx| {
+                    replica.on_repair_response(from, response, ctx);
+                });
+            }
             ChannelMessage::TransferPrepare(_)
             | ChannelMessage::LeaderConflict(_)
             | ChannelMessage::ConflictResult(_)
-            | ChannelMessage::RepairRequest(_)
-            | ChannelMessage::RepairResponse(_)
             | ChannelMessage::SegOffer(_)
             | ChannelMessage::SegRequest(_)
             | ChannelMessage::SegData(_)
@@ -151,6 +160,20 @@ impl Replica {
         }
     }
 
+    /// Voters mend each other's logs whatever their epochs are: nothing that is said changes any.
+    fn hear_voter_of_repair(
+        &mut self,
+        from: VoterId,
+        ctx: &mut Context<'_>,
+        then: impl FnOnce(&mut Self, &mut Context<'_>),
+    ) {
+        if self.config().contains(from) {
+            then(self, ctx);
+        } else {
+            self.refused += 1;
+        }
+    }
+
     /// Only a voter speaks to a leader, and only in this very epoch. A higher one ends it.
     fn hear_follower(
         &mut self,
@@ -167,4 +190,12 @@ impl Replica {
             then(self, ctx);
         }
     }
+}
+
+/// Whether a message is about mending a log, which counts in any role.
+pub(crate) const fn is_of_repair(message: &ChannelMessage) -> bool {
+    matches!(
+        message,
+        ChannelMessage::RepairRequest(_) | ChannelMessage::RepairResponse(_)
+    )
 }

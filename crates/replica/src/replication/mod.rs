@@ -25,3 +25,4 @@ pub(crate) use controls::Controls;
 pub(crate) use follower::{Flow, Follower};
 pub(crate) use following::Following;
 pub(crate) use leadership::{Leadership, chance_below, nth_latest};
+pub(crate) use message::is_of_repair;

@@ -101,6 +101,14 @@ impl<A> Shard<A> {
         Some(removed.attached)
     }
 
+    /// A channel that was made anew numbers its reads on, so that it does not take answers to its
+    /// predecessor's for its own.
+    pub fn number_reads_after(&mut self, channel: ChannelUid, last: u64) {
+        if let Some(member) = self.members.get_mut(&channel) {
+            member.replica.last_read = last;
+        }
+    }
+
     /// Whether the channel is here.
     #[must_use]
     pub fn contains(&self, channel: ChannelUid) -> bool {

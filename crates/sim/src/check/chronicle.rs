@@ -267,18 +267,38 @@ impl Chronicle {
             .filter(|(_, (_, channel))| !channel.is_deleted)
             .all(|(index, (history, channel))| {
                 let committed = history.committed.last().map(|last| last.position());
-                let mut sound = channel
-                    .holders
-                    .iter()
-                    .filter(|node| !damaged.contains(node));
+                let mut sound = channel.holders.iter().filter(|node| {
+                    self.is_to_be_whole(&nodes[**node], (index, channel), damaged.contains(node))
+                });
                 sound.all(|node| {
                     let disk = nodes[*node].expected[index].as_ref();
                     let process = nodes[*node].process.as_ref();
                     let member = process.and_then(|process| process.shard.get(channel.uid));
-                    disk.map(Expected::tail) == committed
+                    let damage = process.map_or_else(Vec::new, |process| process.reader.damaged());
+                    damage.iter().all(|(uid, _)| *uid != channel.uid)
+                        && disk.map(Expected::tail) == committed
                         && member.map(|(_, member)| member.commit) == committed.map(|at| at.seq)
                 })
             })
+    }
+
+    /// Whether a holder must have everything at the end: all but one that has lost what no other replica
+    /// can give it: its whole store, its votes, or what was never committed.
+    fn is_to_be_whole(
+        &self,
+        node: &Node,
+        (index, channel): (ChannelIndex, &Channel),
+        is_damaged: bool,
+    ) -> bool {
+        let (Some(process), Some(expected)) = (&node.process, &node.expected[index]) else {
+            return !is_damaged;
+        };
+        let member = process.shard.get(channel.uid);
+        let is_halted = member.is_some_and(|(replica, _)| replica.view().halted.is_some());
+        let tail = expected.tail();
+        let mut committed = self.channels[index].committed.iter();
+        let is_committed = committed.any(|batch| batch.position() == tail);
+        !(is_damaged && is_halted) || is_committed
     }
 
     /// I9: at the end every acknowledged event is at its seq on every holder, and all logs agree.
@@ -291,11 +311,9 @@ impl Chronicle {
         let histories = self.channels.iter().zip(channels).enumerate();
         for (index, (history, channel)) in histories.filter(|(_, (_, one))| !one.is_deleted) {
             let committed = history.committed.last().map(|last| last.position());
-            for node in channel
-                .holders
-                .iter()
-                .filter(|node| !damaged.contains(node))
-            {
+            for node in channel.holders.iter().filter(|node| {
+                self.is_to_be_whole(&nodes[**node], (index, channel), damaged.contains(node))
+            }) {
                 let disk = nodes[*node].expected[index]
                     .as_ref()
                     .expect("a holder has a log");

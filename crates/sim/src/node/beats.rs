@@ -23,6 +23,7 @@ impl World {
         let interval = u64::try_from(self.settings.heartbeat.as_nanos()).unwrap_or(u64::MAX);
         self.at(interval, Event::BeatTick { node, start });
         self.stamp_all(node);
+        self.mend_what_is_damaged(node);
         self.with_hub(node, |hub, now, effects| hub.tick(now, effects));
     }
 

@@ -65,6 +65,11 @@ impl World {
         self.open_new(node, channel, &mut process.shard, &mut process.queue);
         self.nodes[node].process = Some(process);
         self.write_next(node);
+        self.select(node, channel);
+    }
+
+    /// A channel that was taken up begins to take part.
+    pub(super) fn select(&mut self, node: usize, channel: ChannelIndex) {
         self.step(node, channel, Input::Select);
         for peer in self.channels[channel].holders.clone() {
             if peer != node && self.network.is_connected(node, peer) {

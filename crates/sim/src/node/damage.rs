@@ -1,6 +1,7 @@
 //! Damage: bytes that were durable are not what they were. It strikes a minority of the holders of
 //! each channel, so that everything keeps an intact copy. What is damaged must be noticed before it
-//! is used, takes no part any more, and is never served; the others go on.
+//! is used and is never served. Segments are mended; whatever else it is halts the channel here, and the
+//! others go on.
 
 use tetrarch_replica::HaltReason;
 
@@ -74,7 +75,12 @@ impl World {
             HaltReason::MissingRange { .. } | HaltReason::WouldTruncateCommitted { .. } => false,
         };
         assert!(is_of_damage, "n{node} halted channel {channel}: {reason:?}");
-        self.gives_up(node, channel);
+        let uid = self.channels[channel].uid;
+        let process = self.nodes[node].process.as_ref();
+        let stats = process.and_then(|process| process.reader.channel_stats(uid));
+        if stats.is_some_and(|stats| stats.halted.is_some()) {
+            self.gives_up(node, channel);
+        }
     }
 
     /// What this node holds of a channel counts no more.

@@ -79,6 +79,7 @@ impl World {
                     },
                 );
             }
+            Effect::Mend { segment, batches } => self.mend_later(node, channel, (segment, batches)),
             Effect::RoleChanged(change) => self.role_changed(node, channel, &change),
             Effect::TransitionRejected(error) => panic!("I1: {error}"),
             Effect::Committed { commit } => {

@@ -6,6 +6,7 @@ mod damage;
 mod disk_watch;
 mod effects;
 mod lifetime;
+mod mending;
 mod process;
 mod start;
 mod store;

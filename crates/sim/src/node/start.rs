@@ -8,6 +8,7 @@ use tetrarch_replica::{
 };
 use tetrarch_wire::{ReplicaRole, Seq};
 
+use super::mending::can_be_read;
 use super::{KEEPER, Member, Origin, Process};
 use crate::check::Expected;
 use crate::timeline::Mark;
@@ -61,7 +62,9 @@ impl World {
         for found in channels {
             let channel = self.index_of(found.channel);
             if self.nodes[node].expected[channel].is_some() {
-                self.open(node, channel, Some(found), &mut shard);
+                let is_whole = can_be_read(&reader, &found);
+                let found = Some(recovered(found, is_whole));
+                self.open(node, channel, found, &mut shard);
             } else if self.channels[channel].is_deleted {
                 let created = &self.channels[channel];
                 super::store::order(&mut queue, created, channel, WriteOp::Delete);
@@ -139,11 +142,31 @@ impl World {
         super::store::order(queue, &self.channels[channel], channel, op);
     }
 
+    /// A channel that was halted from the start on is opened once more.
+    pub(super) fn reopen(&mut self, node: usize, channel: ChannelIndex, found: RecoveredChannel) {
+        let Some(mut process) = self.nodes[node].process.take() else {
+            return;
+        };
+        let uid = self.channels[channel].uid;
+        let before = process
+            .shard
+            .get(uid)
+            .map(|(replica, _)| replica.last_read());
+        drop(process.shard.remove(uid));
+        let found = Some(recovered(found, true));
+        self.open(node, channel, found, &mut process.shard);
+        if let Some(last) = before {
+            process.shard.number_reads_after(uid, last);
+        }
+        self.nodes[node].process = Some(process);
+        self.select(node, channel);
+    }
+
     fn open(
         &mut self,
         node: usize,
         channel: ChannelIndex,
-        found: Option<RecoveredChannel>,
+        found: Option<Recovered>,
         shard: &mut Shard<Member>,
     ) {
         let created = &self.channels[channel];
@@ -153,10 +176,8 @@ impl World {
         };
         let expected = self.nodes[node].expected[channel].as_ref();
         let log = expected.map_or(&[][..], |expected| &expected.log);
-        let recovered = match found {
-            Some(found) => recovered(found),
-            None => Recovered::empty(&created.genesis),
-        };
+        let recovered = found.unwrap_or_else(|| Recovered::empty(&created.genesis));
+        let is_whole = !recovered.damaged;
         let covered = recovered
             .producers
             .as_ref()
@@ -173,7 +194,8 @@ impl World {
             Err(error) => panic!("n{node} cannot open channel {channel}: {error}"),
         };
         // The log was read back and compared with what is expected: it need not be read once more.
-        for batch in log.iter().filter(|batch| batch.last_seq() > covered) {
+        let replayed = log.iter().filter(|batch| batch.last_seq() > covered);
+        for batch in replayed.filter(|_| is_whole) {
             let control = batch.control().expect("a checked batch holds what it says");
             replica.replay(batch.header(), control.as_ref());
         }
@@ -281,7 +303,7 @@ impl World {
     }
 }
 
-fn recovered(found: RecoveredChannel) -> Recovered {
+fn recovered(found: RecoveredChannel, is_whole: bool) -> Recovered {
     Recovered {
         hard_state: found.hard_state,
         log_start: found.log_start,
@@ -289,6 +311,6 @@ fn recovered(found: RecoveredChannel) -> Recovered {
         epochs: found.epochs,
         commit_hint: found.commit_hint,
         producers: found.producers,
-        damaged: found.halted.is_some(),
+        damaged: found.halted.is_some() || !is_whole,
     }
 }

@@ -3,7 +3,8 @@
 //! the middle of it.
 
 use tetrarch_log::{
-    Failure, GroupError, GroupQueue, Issuer, NotTakenBecause, ReadError, WriteOp, WriteRequest,
+    Failure, GroupError, GroupQueue, Issuer, NotTakenBecause, ReadError, Refusal, WriteOp,
+    WriteRequest,
 };
 use tetrarch_replica::{Input, LogReadFailure, LogWrite, PersistFailure, PersistToken, ReadTicket};
 use tetrarch_wire::{Batch, Seq};
@@ -49,6 +50,13 @@ fn op_of(write: &LogWrite) -> WriteOp {
         LogWrite::Truncate(position) => WriteOp::Truncate(*position),
         LogWrite::HardState(state) => WriteOp::HardState(*state),
         LogWrite::CommitHint(seq) => WriteOp::CommitHint(*seq),
+    }
+}
+
+fn failure_of(refusal: &Refusal) -> PersistFailure {
+    match refusal {
+        Refusal::Halted(_) => PersistFailure::Corrupt,
+        _ => PersistFailure::Refused,
     }
 }
 
@@ -169,7 +177,8 @@ impl World {
                         Some((_, refusal)) => {
                             self.trace
                                 .say(self.now, node, || format!("refused: {refusal}"));
-                            self.persisted(node, origin, Some(PersistFailure::Refused));
+                            let failure = failure_of(refusal);
+                            self.persisted(node, origin, Some(failure));
                         }
                         None => self.persisted(node, origin, None),
                     }
@@ -330,6 +339,7 @@ impl World {
                 Err(LogReadFailure::BeyondTail)
             }
             Err(ReadError::Corrupt(_)) => Err(LogReadFailure::Corrupt),
+            Err(ReadError::Damaged(_)) => Err(LogReadFailure::Damaged),
             Err(ReadError::Transient(_)) => Err(LogReadFailure::Transient),
         };
         self.step(node, channel, Input::LogRead { ticket, result });

@@ -45,6 +45,8 @@ impl Witness {
             | Input::LogRead { .. }
             | Input::Trimmed { .. }
             | Input::DiskLevel(_)
+            | Input::Damaged { .. }
+            | Input::Mended { .. }
             | Input::Corrupt => {}
         }
     }
@@ -78,7 +80,8 @@ impl Witness {
 
 fn is_failure(input: &Input) -> bool {
     match input {
-        Input::Corrupt => true,
+        // Whoever has nobody to ask is halted by damage.
+        Input::Corrupt | Input::Damaged { .. } => true,
         Input::PersistFailed { failure, .. } => *failure != PersistFailure::StorageFull,
         _ => false,
     }

@@ -14,6 +14,7 @@ use tetrarch_fsm::LEGAL_TRANSITIONS;
 use tetrarch_replica::{Effect, HaltReason, LogWrite, Moment, RoleChange};
 use tetrarch_wire::{
     ChannelConfig, Epoch, HardState, Link, ReplicaRole, Seq, VoterId, batch::Control,
+    frame::ChannelMessage,
 };
 
 use super::{
@@ -158,7 +159,7 @@ impl Witness {
     /// The replica wants something done.
     pub(crate) fn sees(&mut self, effect: &Effect, node: &Node) {
         assert!(
-            self.halted.is_none() || is_answer(effect),
+            self.halted.is_none() || is_answer(effect) || is_of_repair(effect),
             "a halted replica does {effect:?}"
         );
         match effect {
@@ -186,6 +187,7 @@ impl Witness {
             Effect::Reply { .. } | Effect::ReadIndexReady { .. } | Effect::AdminDone { .. } => {
                 self.sees_answer(effect);
             }
+            Effect::Mend { .. } => assert!(self.config().voters().len() > 1, "nobody else has it"),
             Effect::ReadLog { .. } | Effect::Deleted | Effect::BeatNow => {}
             Effect::Halted(reason) => {
                 let is_refusal = matches!(
@@ -242,4 +244,16 @@ fn is_answer(effect: &Effect) -> bool {
         effect,
         Effect::Reply { .. } | Effect::ReadIndexReady { .. } | Effect::AdminDone { .. }
     )
+}
+
+/// Also a halted replica mends its log, and helps others to.
+fn is_of_repair(effect: &Effect) -> bool {
+    match effect {
+        Effect::Mend { .. } | Effect::ReadLog { .. } => true,
+        Effect::Send { message, .. } => matches!(
+            message,
+            ChannelMessage::RepairRequest(_) | ChannelMessage::RepairResponse(_)
+        ),
+        _ => false,
+    }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use tetrarch_wire::{
-    ChannelUid, Epoch, Frame, HardState, LogPosition, ReplicaRole, VoterId,
+    Batch, ChannelUid, Epoch, Frame, HardState, LogPosition, ReplicaRole, VoterId,
     frame::{ChannelFrame, ChannelMessage, VoteKind},
 };
 
@@ -150,6 +150,12 @@ impl Witness {
             ChannelMessage::AppendNack(_)
             | ChannelMessage::FindPoint(_)
             | ChannelMessage::SyncRequest(_) => false,
+            ChannelMessage::RepairRequest(_) => true,
+            ChannelMessage::RepairResponse(response) => {
+                let durable = response.batches.iter().map(Batch::position);
+                durable.for_each(|end| self.is_durable(end, disk));
+                true
+            }
             other => panic!("nobody has built {other:?}"),
         };
         assert!(

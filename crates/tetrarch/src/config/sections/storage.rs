@@ -15,6 +15,8 @@ pub struct Storage {
     pub max_bytes: Option<u64>,
     /// For how long there must be room again before channels come back.
     pub disk_dwell: Duration,
+    /// Bytes read in the background each second to find damage.
+    pub scrub_bytes_per_second: u64,
     /// Size of one file of the write-ahead log, if not by the size of the filesystem.
     pub wal_file_bytes: Option<u64>,
     /// Most files of the write-ahead log.
@@ -48,6 +50,13 @@ impl Storage {
                 0..=DAY_MS,
                 "For how long there must be clearly more room on a disk that was too full before \
                  the channels that have withdrawn from it come back.",
+            ),
+            scrub_bytes_per_second: section.bytes(
+                "scrub_bytes_per_second",
+                4 * MIB,
+                0..=16 * 1024 * MIB,
+                "How much of the stored events is read each second in the background, again and \
+                 again, to find damaged bytes while other nodes still have them; 0 for none.",
             ),
             wal_file_bytes: section.optional_bytes(
                 "wal_file_bytes",

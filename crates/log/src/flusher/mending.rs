@@ -1,0 +1,210 @@
+//! Mending a segment whose bytes are not what was written: a new file takes what is intact of the old
+//! one, and batches of other replicas for the rest, and then its place.
+//!
+//! The checkpoint says how the segment begins and ends, link and all, and batches are the same bytes on
+//! every replica. So it does not matter who gave them: a file that leads from that beginning to that end
+//! is the segment (protocol §11.5).
+
+use std::io::IoSlice;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tetrarch_wire::{Batch, ChannelUid, LogPosition, Seq};
+
+use super::Flusher;
+use super::files::create_afresh;
+use crate::LogError;
+use crate::channel::Channel;
+use crate::channel::state::SegmentRecord;
+use crate::disk::{Disk, DiskError, DiskFile};
+use crate::segment::index::IndexEntry;
+use crate::segment::{Segment, SegmentFault, SegmentHeader, intact_from};
+use crate::shared::Shared;
+use crate::store::layout::UNFINISHED;
+
+/// What an attempt to mend a segment came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mended {
+    /// It is whole again.
+    Whole,
+    /// It is whole up to a place. What follows is neither in the old file nor was it given.
+    Lacks {
+        /// The end of what is whole.
+        after: LogPosition,
+        /// The last seq of the segment.
+        upto: Seq,
+    },
+    /// What was given led to another end than the segment had: it is of another history. All of it was
+    /// forgotten.
+    Contradicted,
+    /// The log does not hold the segment any more.
+    Gone,
+}
+
+/// The new file.
+#[derive(Debug)]
+pub(super) struct Mending<F> {
+    /// What it is to become.
+    record: SegmentRecord,
+    path: PathBuf,
+    file: F,
+    /// Its end.
+    place: IndexEntry,
+}
+
+impl<D: Disk> Flusher<D> {
+    /// Mends the segment of a channel that begins with `base`, as far as its old file and `given`, the
+    /// batches that it lacked when it was asked last, allow. What was given before need not be given
+    /// again.
+    ///
+    /// # Errors
+    /// If the disk refuses. What was given is forgotten then.
+    pub fn mend(
+        &mut self,
+        channel: ChannelUid,
+        base: Seq,
+        given: &[Batch],
+    ) -> Result<Mended, LogError> {
+        self.shared.check_poison()?;
+        let shared = Arc::clone(&self.shared);
+        let found = shared.channel(channel);
+        let Some(found) = found.filter(|found| !found.view().deleted) else {
+            self.mending.remove(&channel);
+            shared.forget_damage(channel, base);
+            return Ok(Mended::Gone);
+        };
+        let kept = self.mending.remove(&channel);
+        let (mended, unfinished) = mend(&shared, &found, base, kept, given)
+            .map_err(|error| shared.poison_if_fatal(error))?;
+        match mended {
+            Mended::Whole | Mended::Gone => shared.forget_damage(channel, base),
+            Mended::Lacks { .. } | Mended::Contradicted => {}
+        }
+        if let Some(unfinished) = unfinished {
+            self.mending.insert(channel, unfinished);
+        }
+        Ok(mended)
+    }
+}
+
+type Outcome<F> = (Mended, Option<Mending<F>>);
+
+fn mend<D: Disk>(
+    shared: &Shared<D>,
+    channel: &Channel,
+    base: Seq,
+    kept: Option<Mending<D::File>>,
+    given: &[Batch],
+) -> Result<Outcome<D::File>, DiskError> {
+    let segment = channel
+        .view()
+        .segments
+        .iter()
+        .find(|one| one.base() == base)
+        .cloned();
+    let Some(segment) = segment else {
+        return Ok((Mended::Gone, None));
+    };
+    let mut mending = match kept {
+        Some(kept) if kept.record == segment.record => kept,
+        Some(_) | None => Mending::begin(shared, channel, segment.record)?,
+    };
+    let path = shared.layout.segment(channel.uid, base);
+    let old = match shared.disk.open(&path) {
+        Err(error) if error.is_missing() => None,
+        other => Some(other?),
+    };
+    let mut given = given.iter();
+    loop {
+        if let Some(old) = &old {
+            mending.take_intact(old)?;
+        }
+        if mending.is_at_end() {
+            break;
+        }
+        let after = mending.place.previous;
+        let Some(batch) = given.find(|batch| batch.follows(&after)) else {
+            let upto = segment.record.end.seq;
+            return Ok((Mended::Lacks { after, upto }, Some(mending)));
+        };
+        mending.take(std::slice::from_ref(batch))?;
+    }
+    if mending.place != end_of(&segment.record) {
+        shared.disk.remove(&mending.path)?;
+        return Ok((Mended::Contradicted, None));
+    }
+    mending.file.sync_data()?;
+    shared.disk.rename(&mending.path, &path)?;
+    shared
+        .disk
+        .sync_dir(&shared.layout.channel_dir(channel.uid))?;
+    shared.files.close(&path);
+    // Readers that were about to say that it is damaged look again.
+    channel.view().generation += 1;
+    Ok((Mended::Whole, None))
+}
+
+fn end_of(record: &SegmentRecord) -> IndexEntry {
+    IndexEntry {
+        previous: record.end,
+        offset: record.len,
+    }
+}
+
+impl<F: DiskFile> Mending<F> {
+    fn begin<D: Disk<File = F>>(
+        shared: &Shared<D>,
+        channel: &Channel,
+        record: SegmentRecord,
+    ) -> Result<Self, DiskError> {
+        let base = record.previous.seq.next();
+        let path = shared
+            .layout
+            .segment(channel.uid, base)
+            .with_extension(UNFINISHED);
+        let file = create_afresh(&*shared.disk, &path)?;
+        let header = SegmentHeader {
+            store: shared.store,
+            channel: channel.uid,
+            previous: record.previous,
+        };
+        file.write_at(&[IoSlice::new(&header.encode())], 0)?;
+        Ok(Self {
+            record,
+            path,
+            file,
+            place: IndexEntry {
+                previous: record.previous,
+                offset: SegmentHeader::LEN as u64,
+            },
+        })
+    }
+
+    fn is_at_end(&self) -> bool {
+        self.place.offset >= self.record.len || self.place.previous.seq >= self.record.end.seq
+    }
+
+    /// Takes what is intact in the old file from here on.
+    fn take_intact(&mut self, old: &F) -> Result<(), DiskError> {
+        let segment = Segment::of(self.record);
+        loop {
+            match intact_from(&segment, old, self.place) {
+                Ok(batches) if batches.is_empty() => return Ok(()),
+                Ok(batches) => self.take(&batches)?,
+                Err(SegmentFault::Damage(_)) => return Ok(()),
+                Err(SegmentFault::Disk(error)) => return Err(error),
+            }
+        }
+    }
+
+    fn take(&mut self, batches: &[Batch]) -> Result<(), DiskError> {
+        let chunks = batches.iter().flat_map(Batch::chunks);
+        let parts: Vec<IoSlice<'_>> = chunks.map(|chunk| IoSlice::new(chunk)).collect();
+        self.file.write_at(&parts, self.place.offset)?;
+        for batch in batches {
+            self.place.previous = batch.position();
+            self.place.offset += batch.size() as u64;
+        }
+        Ok(())
+    }
+}

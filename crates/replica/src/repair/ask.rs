@@ -1,0 +1,205 @@
+//! Asking for what a damaged segment lacks.
+
+use std::collections::BTreeSet;
+
+use tetrarch_wire::{
+    Epoch, Seq, VoterId,
+    frame::{ChannelMessage, RepairAnswer, RepairRequest, RepairResponse},
+};
+
+use super::{MendOutcome, Repair, Step};
+use crate::{Context, Effect, HaltReason, Lane, Moment, Replica};
+
+/// The longest pause is so many heartbeats, as a power of two.
+const LONGEST_PAUSE: u32 = 7;
+
+impl Replica {
+    /// A segment of the own log is damaged.
+    pub(crate) fn on_damaged(&mut self, segment: Seq, ctx: &mut Context<'_>) {
+        if self.repair.is_some() {
+            return; // One after the other; it will be told again.
+        }
+        if self.others().next().is_none() {
+            // Nobody else has it.
+            self.halt(HaltReason::Corrupt, ctx);
+            return;
+        }
+        self.repair = Some(Repair {
+            segment,
+            lacks: None,
+            furthest: Seq::ZERO,
+            fruitless: 0,
+            without_it: BTreeSet::new(),
+            step: Step::Mending { given_by: None },
+        });
+        ctx.effects.push(Effect::Mend {
+            segment,
+            batches: Vec::new(),
+        });
+    }
+
+    /// The store has tried to mend the segment.
+    pub(crate) fn on_mended(&mut self, segment: Seq, outcome: MendOutcome, ctx: &mut Context<'_>) {
+        let Some(repair) = &mut self.repair else {
+            return;
+        };
+        let given_by = match repair.step {
+            Step::Mending { given_by } if repair.segment == segment => given_by,
+            Step::Mending { .. } | Step::Asking { .. } | Step::Resting { .. } => return,
+        };
+        match outcome {
+            MendOutcome::Done => self.repair = None,
+            MendOutcome::Lacks { after, upto } => {
+                let known = repair.lacks.replace((after, upto));
+                match known.map(|(before, _)| before < after) {
+                    Some(true) => {
+                        if after > repair.furthest {
+                            repair.furthest = after;
+                            repair.fruitless = 0;
+                            repair.without_it.clear();
+                        }
+                        self.ask_for_repair(ctx);
+                    }
+                    Some(false) => self.ask_the_others(given_by, ctx),
+                    None => self.ask_for_repair(ctx),
+                }
+            }
+            MendOutcome::Contradicted => {
+                repair.lacks = None;
+                self.ask_the_others(given_by, ctx);
+            }
+            MendOutcome::Failed => {
+                repair.lacks = None;
+                repair.fruitless += 1;
+                self.rest_from_repair(ctx);
+            }
+        }
+    }
+
+    /// A voter answered. Only the answer to the question that is open counts.
+    pub(crate) fn on_repair_response(
+        &mut self,
+        from: VoterId,
+        response: RepairResponse,
+        ctx: &mut Context<'_>,
+    ) {
+        let Some(repair) = &mut self.repair else {
+            return;
+        };
+        match repair.step {
+            Step::Asking { voter, request, .. } if voter == from && request == response.request => {
+            }
+            Step::Asking { .. } | Step::Mending { .. } | Step::Resting { .. } => return,
+        }
+        if response.batches.is_empty() {
+            let has_not = response.answers.first() == Some(&RepairAnswer::Never);
+            self.ask_the_others(has_not.then_some(from), ctx);
+            return;
+        }
+        repair.step = Step::Mending {
+            given_by: Some(from),
+        };
+        ctx.effects.push(Effect::Mend {
+            segment: repair.segment,
+            batches: response.batches,
+        });
+    }
+
+    /// Nobody has answered in time, or the pause is over.
+    pub(crate) fn check_repair(&mut self, ctx: &mut Context<'_>) {
+        let now = ctx.now.mono;
+        match self.repair.as_ref().map(|repair| repair.step) {
+            Some(Step::Asking { until, .. }) if until <= now => self.ask_the_others(None, ctx),
+            Some(Step::Resting { until }) if until <= now => self.ask_for_repair(ctx),
+            Some(Step::Asking { .. } | Step::Resting { .. } | Step::Mending { .. }) | None => {}
+        }
+    }
+
+    pub(crate) fn repair_deadline(&self) -> Option<Moment> {
+        match self.repair.as_ref()?.step {
+            Step::Asking { until, .. } | Step::Resting { until } => Some(until),
+            Step::Mending { .. } => None,
+        }
+    }
+
+    /// The first seq of the segment that is being mended.
+    #[must_use]
+    pub fn repairing(&self) -> Option<Seq> {
+        self.repair.as_ref().map(|repair| repair.segment)
+    }
+
+    /// An attempt has brought nothing, perhaps because a voter does not have what is lacking.
+    fn ask_the_others(&mut self, without_it: Option<VoterId>, ctx: &mut Context<'_>) {
+        let voters = self.config().voters().len();
+        let (others, majority) = (voters.max(2) - 1, self.config().majority());
+        let Some(repair) = &mut self.repair else {
+            return;
+        };
+        repair.without_it.extend(without_it);
+        repair.fruitless = repair.fruitless.saturating_add(1);
+        let cannot_be_committed = repair.without_it.len() > voters - majority;
+        if (repair.fruitless as usize).is_multiple_of(others) {
+            repair.without_it.clear();
+            self.rest_from_repair(ctx);
+        } else {
+            self.ask_for_repair(ctx);
+        }
+        if cannot_be_committed {
+            self.halt(HaltReason::Corrupt, ctx);
+        }
+    }
+
+    /// Everybody was asked in vain: again after a pause that doubles.
+    fn rest_from_repair(&mut self, ctx: &mut Context<'_>) {
+        if let Some(repair) = &mut self.repair {
+            let doublings = repair.fruitless.min(LONGEST_PAUSE);
+            let pause = self.settings.heartbeat * (1 << doublings);
+            let until = ctx.now.mono.plus(pause);
+            repair.step = Step::Resting { until };
+        }
+    }
+
+    fn ask_for_repair(&mut self, ctx: &mut Context<'_>) {
+        let request = self.next_request();
+        let mut voters: Vec<VoterId> = self.others().collect();
+        voters.sort_by_key(|voter| self.silence.is_lost(*voter));
+        let until = ctx.now.mono.plus(self.settings.election_timeout);
+        let Some(repair) = &mut self.repair else {
+            return;
+        };
+        let Some((after, upto)) = repair.lacks else {
+            // It has to be begun anew.
+            repair.step = Step::Mending { given_by: None };
+            ctx.effects.push(Effect::Mend {
+                segment: repair.segment,
+                batches: Vec::new(),
+            });
+            return;
+        };
+        let Some(voter) = voters.get(repair.fruitless as usize % voters.len().max(1)) else {
+            self.repair = None;
+            return;
+        };
+        let voter = *voter;
+        repair.step = Step::Asking {
+            voter,
+            request,
+            until,
+        };
+        let asked = RepairRequest {
+            request,
+            ranges: vec![(after.next(), upto, None)],
+        };
+        ctx.effects.push(Effect::Send {
+            to: voter,
+            epoch: Epoch::NONE,
+            message: ChannelMessage::RepairRequest(asked),
+            lane: Lane::Bulk,
+        });
+    }
+
+    fn others(&self) -> impl Iterator<Item = VoterId> + '_ {
+        let voters = self.config().voter_ids().iter().copied();
+        voters.filter(|voter| *voter != self.me)
+    }
+}

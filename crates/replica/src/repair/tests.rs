@@ -1,0 +1,268 @@
+//! Whom a replica asks for what it has lost, what it makes of the answers, and what it gives others.
+
+use tetrarch_wire::{
+    Batch, ReplicaRole, Seq,
+    frame::{ChannelMessage, RepairAnswer, RepairRequest, RepairResponse},
+};
+
+use crate::{
+    Effect, HaltReason, Input, LogReadFailure, MendOutcome, ReadTicket, Settings,
+    testing::{Bench, sent, signals},
+};
+
+const SEGMENT: Seq = Seq::new(1);
+
+fn damaged(bench: &mut Bench) -> Vec<Effect> {
+    bench.step(Input::Damaged { segment: SEGMENT })
+}
+
+fn mended(bench: &mut Bench, outcome: MendOutcome) -> Vec<Effect> {
+    let segment = SEGMENT;
+    bench.step(Input::Mended { segment, outcome })
+}
+
+fn lacks(after: u64) -> MendOutcome {
+    MendOutcome::Lacks {
+        after: Seq::new(after),
+        upto: Seq::new(9),
+    }
+}
+
+/// The batches that the store is to try with; `None` if it is not to.
+fn tried(effects: &[Effect]) -> Option<usize> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::Mend { segment, batches } => {
+            assert_eq!(*segment, SEGMENT);
+            Some(batches.len())
+        }
+        _ => None,
+    })
+}
+
+/// Who is asked, by the bench's number, and the question.
+fn asked(bench: &Bench, effects: &[Effect]) -> Option<(usize, RepairRequest)> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::Send {
+            to,
+            message: ChannelMessage::RepairRequest(request),
+            ..
+        } => {
+            let number = bench.ids.iter().position(|id| id == to)?;
+            Some((number, request.clone()))
+        }
+        _ => None,
+    })
+}
+
+fn answer(bench: &mut Bench, voter: usize, request: u64, batches: Vec<Batch>) -> Vec<Effect> {
+    let response = RepairResponse {
+        request,
+        answers: vec![RepairAnswer::Have],
+        batches,
+    };
+    let epoch = bench.replica.view().epoch_seen;
+    bench.message(voter, epoch, ChannelMessage::RepairResponse(response))
+}
+
+#[test]
+fn what_a_segment_lacks_is_fetched_place_by_place_while_the_channel_goes_on() {
+    let mut bench = Bench::leader(3, Settings::default());
+    assert_eq!(tried(&damaged(&mut bench)), Some(0));
+    assert_eq!(tried(&damaged(&mut bench)), None, "one after the other");
+    for after in [3, 5] {
+        let effects = mended(&mut bench, lacks(after));
+        let (voter, question) = asked(&bench, &effects).expect("somebody is asked");
+        let range = (Seq::new(after + 1), Seq::new(9), None);
+        assert_eq!(question.ranges, [range]);
+        let batch = bench.epoch_start(1, &bench.origin());
+        let effects = answer(&mut bench, voter, question.request, vec![batch]);
+        assert_eq!(tried(&effects), Some(1));
+    }
+    assert!(
+        bench.replica.leader_row().is_some(),
+        "it leads all the time"
+    );
+    mended(&mut bench, MendOutcome::Done);
+    assert_eq!(bench.replica.repairing(), None);
+    assert_eq!(tried(&damaged(&mut bench)), Some(0), "the next one");
+}
+
+#[test]
+fn everybody_is_asked_and_then_asked_again_after_pauses_that_grow() {
+    let mut bench = Bench::follower(3);
+    damaged(&mut bench);
+    let effects = mended(&mut bench, lacks(3));
+    let (first, question) = asked(&bench, &effects).unwrap();
+    // An answer to another question, or of somebody else, is none.
+    let batch = bench.epoch_start(1, &bench.origin());
+    for (voter, request) in [(first, question.request + 7), (3 - first, question.request)] {
+        let effects = answer(&mut bench, voter, request, vec![batch.clone()]);
+        assert_eq!(tried(&effects), None);
+    }
+    // It does not have it.
+    let effects = answer(&mut bench, first, question.request, Vec::new());
+    let (second, _) = asked(&bench, &effects).expect("the next one is asked");
+    assert_ne!(first, second);
+    let mut pauses = Vec::new();
+    let mut since = bench.now_ms;
+    while pauses.len() < 5 {
+        // Nobody answers.
+        let deadline = bench.replica.repair_deadline().expect("it goes on");
+        bench.now_ms = deadline.as_nanos() / 1_000_000;
+        let effects = bench.step(Input::Tick);
+        if let Some((voter, _)) = asked(&bench, &effects)
+            && voter == first
+        {
+            pauses.push(bench.now_ms - since);
+            since = bench.now_ms;
+        }
+    }
+    assert!(pauses.is_sorted(), "{pauses:?}");
+    assert!(pauses[4] > 4 * pauses[0], "{pauses:?}");
+}
+
+#[test]
+fn another_history_and_a_disk_that_refuses_are_tried_again_from_the_beginning() {
+    for outcome in [MendOutcome::Contradicted, MendOutcome::Failed] {
+        let mut bench = Bench::follower(3);
+        damaged(&mut bench);
+        let effects = mended(&mut bench, lacks(3));
+        let (voter, question) = asked(&bench, &effects).unwrap();
+        let batch = bench.epoch_start(1, &bench.origin());
+        answer(&mut bench, voter, question.request, vec![batch]);
+        let mut effects = mended(&mut bench, outcome);
+        if let Some(deadline) = bench.replica.repair_deadline() {
+            bench.now_ms = deadline.as_nanos() / 1_000_000;
+            effects.extend(bench.step(Input::Tick));
+        }
+        assert_eq!(tried(&effects), Some(0), "{outcome:?}");
+        let effects = mended(&mut bench, lacks(3));
+        let (next, _) = asked(&bench, &effects).unwrap();
+        assert_ne!(next, voter, "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_lone_voter_has_nobody_to_ask() {
+    let mut bench = Bench::leader(1, Settings::default());
+    damaged(&mut bench);
+    assert_eq!(bench.replica.view().halted, Some(HaltReason::Corrupt));
+}
+
+#[test]
+fn a_halted_replica_mends_and_helps_others() {
+    let mut bench = Bench::with(3, Settings::default(), |recovered| recovered.damaged = true);
+    assert_eq!(bench.replica.view().role, ReplicaRole::Idle);
+    damaged(&mut bench);
+    let effects = mended(&mut bench, lacks(0));
+    let (voter, question) = asked(&bench, &effects).unwrap();
+    assert!(bench.replica.next_deadline().is_some(), "it asks again");
+    let batch = bench.epoch_start(1, &bench.origin());
+    let effects = answer(&mut bench, voter, question.request, vec![batch]);
+    assert_eq!(tried(&effects), Some(1));
+    assert!(!serve(&mut bench, 1).is_empty());
+    mended(&mut bench, MendOutcome::Done);
+    assert_eq!(bench.replica.next_deadline(), None);
+}
+
+/// A voter asks for the first batch, and it is read: what it is sent.
+fn serve(bench: &mut Bench, voter: usize) -> Vec<Batch> {
+    let first = bench.epoch_start(1, &bench.origin());
+    let (ticket, effects) = ask_for(bench, voter);
+    assert!(sent(&effects).is_empty());
+    let effects = bench.step(Input::LogRead {
+        ticket,
+        result: Ok(vec![first]),
+    });
+    match sent(&effects)[..] {
+        [ChannelMessage::RepairResponse(response)] => response.batches.clone(),
+        _ => panic!("{effects:?}"),
+    }
+}
+
+fn ask_for(bench: &mut Bench, voter: usize) -> (ReadTicket, Vec<Effect>) {
+    let request = RepairRequest {
+        request: 1,
+        ranges: vec![(Seq::new(1), Seq::new(1), None)],
+    };
+    let epoch = bench.replica.view().epoch_seen;
+    let effects = bench.message(voter, epoch, ChannelMessage::RepairRequest(request));
+    let ticket = effects.iter().find_map(|effect| match effect {
+        Effect::ReadLog { ticket, .. } => Some(*ticket),
+        _ => None,
+    });
+    (ticket.expect("it reads"), effects)
+}
+
+#[test]
+fn whoever_has_it_gives_it_in_any_role() {
+    let mut leader = Bench::leader(3, Settings::default());
+    let mut follower = Bench::follower(3);
+    for bench in [&mut leader, &mut follower] {
+        assert_eq!(serve(bench, 1).len(), 1);
+        let (ticket, _) = ask_for(bench, 2);
+        let effects = bench.step(Input::LogRead {
+            ticket,
+            result: Err(LogReadFailure::Damaged),
+        });
+        let [ChannelMessage::RepairResponse(response)] = sent(&effects)[..] else {
+            panic!("{effects:?}");
+        };
+        assert_eq!(response.answers, [RepairAnswer::Unknown]);
+        assert!(response.batches.is_empty());
+        assert!(signals(&effects).is_empty(), "nothing else comes of it");
+    }
+}
+
+/// Whoever leads with a hole that nobody can fill leads nobody any further.
+#[test]
+fn what_too_few_voters_have_was_never_committed_and_halts_the_replica() {
+    let mut bench = Bench::leader(3, Settings::default());
+    damaged(&mut bench);
+    let mut effects = mended(&mut bench, lacks(3));
+    for asked_before in 0..2 {
+        assert_eq!(
+            bench.replica.view().halted,
+            None,
+            "{asked_before} have said no"
+        );
+        let (voter, question) = asked(&bench, &effects).expect("the next one is asked");
+        let response = RepairResponse {
+            request: question.request,
+            answers: vec![RepairAnswer::Never],
+            batches: Vec::new(),
+        };
+        let epoch = bench.replica.view().epoch_seen;
+        effects = bench.message(voter, epoch, ChannelMessage::RepairResponse(response));
+    }
+    assert_eq!(bench.replica.view().halted, Some(HaltReason::Corrupt));
+    assert_eq!(bench.replica.view().role, ReplicaRole::Idle);
+    assert!(bench.replica.repairing().is_some(), "it goes on asking");
+}
+
+/// Both others have what lies before, and another end: that is told from progress.
+#[test]
+fn getting_as_far_as_before_is_no_progress() {
+    let mut bench = Bench::follower(3);
+    damaged(&mut bench);
+    let mut rounds = 0;
+    let mut effects = mended(&mut bench, lacks(3));
+    while bench.replica.view().halted.is_none() {
+        rounds += 1;
+        assert!(rounds < 10, "it goes on for ever");
+        for outcome in [lacks(5), MendOutcome::Contradicted] {
+            let (voter, question) = asked(&bench, &effects).expect("somebody is asked");
+            let batch = bench.epoch_start(1, &bench.origin());
+            answer(&mut bench, voter, question.request, vec![batch]);
+            effects = mended(&mut bench, outcome);
+        }
+        if tried(&effects).is_none() {
+            let deadline = bench.replica.repair_deadline().expect("after a pause");
+            bench.now_ms = deadline.as_nanos() / 1_000_000;
+            effects = bench.step(Input::Tick);
+        }
+        assert_eq!(tried(&effects), Some(0), "from the beginning");
+        effects = mended(&mut bench, lacks(3));
+    }
+    assert_eq!(bench.replica.view().halted, Some(HaltReason::Corrupt));
+}
