@@ -19,6 +19,8 @@ pub(super) struct Rung {
     pub(super) name: &'static str,
     arguments: Vec<String>,
     variables: Vec<(&'static str, String)>,
+    /// How the line begins that says what it came to, if that is not the last one.
+    sum: &'static str,
     report: Option<PathBuf>,
 }
 
@@ -56,6 +58,7 @@ pub(super) fn rungs(hours: f64, folder: &Path) -> Vec<Rung> {
             "test --release --package tetrarch-tests --test chaos everything_at_once",
         )
         .with(&["--", "--nocapture"])
+        .summed_up_by("everything:")
         .set("TETRARCH_CHAOS_SECONDS", format!("{chaos_seconds}")),
     ]
 }
@@ -66,6 +69,7 @@ impl Rung {
             name,
             arguments: arguments.split(' ').map(str::to_owned).collect(),
             variables: Vec::new(),
+            sum: "",
             report: None,
         }
     }
@@ -78,6 +82,11 @@ impl Rung {
 
     fn set(mut self, name: &'static str, value: String) -> Self {
         self.variables.push((name, value));
+        self
+    }
+
+    fn summed_up_by(mut self, sum: &'static str) -> Self {
+        self.sum = sum;
         self
     }
 
@@ -117,7 +126,7 @@ impl Rung {
         format!("{variables}cargo {arguments}")
     }
 
-    /// Whether it succeeded, and the last line that it printed.
+    /// Whether it succeeded, and the last line that says what it came to.
     fn run(&self) -> std::io::Result<(bool, String)> {
         let mut command = workspace::cargo();
         command
@@ -130,7 +139,7 @@ impl Rung {
             for line in BufReader::new(output).split(b'\n') {
                 let line = String::from_utf8_lossy(&line?).into_owned();
                 println!("{line}");
-                if !line.trim().is_empty() {
+                if !line.trim().is_empty() && line.starts_with(self.sum) {
                     last = line;
                 }
             }
