@@ -31,6 +31,7 @@ fn busy() -> (Telemetry, Vec<Box<dyn Send>>) {
         Certificate::Node,
         UNIX_EPOCH + Duration::from_secs(2_000_000_000),
     );
+    telemetry.store().damaged(0);
     telemetry.store().disk(&DiskSample {
         level: DiskLevel::Low,
         free: 5,
@@ -126,6 +127,8 @@ fn what_is_measured_is_what_is_shown() {
     let (store, transport) = (telemetry.store(), telemetry.transport());
     store.state(StoreState::Healthy);
     store.error(StoreErrorKind::StorageFull);
+    store.damaged(2);
+    store.mended();
     store.group_synced(&GroupSynced {
         bytes: 8_192,
         requests: 3,
@@ -152,6 +155,8 @@ fn what_is_measured_is_what_is_shown() {
         ("tetrarch_store_state{state=\"healthy\"}", 1.0),
         ("tetrarch_store_state{state=\"recovering\"}", 0.0),
         ("tetrarch_store_errors_total{kind=\"storage_full\"}", 1.0),
+        ("tetrarch_damaged_segments", 2.0),
+        ("tetrarch_segments_mended_total", 1.0),
         (
             "tetrarch_wal_sync_latency_seconds_bucket{le=\"0.0001\"}",
             0.0,
