@@ -114,11 +114,17 @@ impl Producer {
         self.acknowledged.load(Ordering::Acquire)
     }
 
-    /// Waits until so many events are acknowledged.
+    /// Waits until so many events are acknowledged, for as long as there are more of them now and then:
+    /// how fast they come is for the disk to say.
     pub fn wait_acknowledged(&self, count: u64) {
-        eventually(&format!("{count} events are acknowledged"), || {
-            self.acknowledged() >= count
-        });
+        let mut known = self.acknowledged();
+        while known < count {
+            eventually(
+                &format!("one more than {known} events is acknowledged"),
+                || self.acknowledged() > known,
+            );
+            known = self.acknowledged();
+        }
     }
 
     /// Ends the producer, which must have had every event acknowledged, and returns all payloads

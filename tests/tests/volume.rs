@@ -46,10 +46,10 @@ fn a_write_ahead_log_of_small_files_takes_a_flood_of_large_events() {
         .map(|index| Producer::start_padded(&mesh, "large", &format!("p{index}"), 800 * 1024))
         .collect();
     for producer in &mut producers {
-        producer.feed(10);
+        producer.feed(4);
     }
     for producer in &mut producers {
-        producer.wait_acknowledged(10);
+        producer.wait_acknowledged(4);
     }
     mesh.wait_ready();
     for node in &mut mesh.nodes {
