@@ -4,8 +4,10 @@ use serde::{Deserialize, Serialize};
 use tetrarch_wire::Seq;
 use thiserror::Error;
 
-/// Why a channel's bytes on this store cannot be trusted. A channel with damage takes no part any
-/// more until it is repaired or rebuilt from another replica; it is never silently shortened.
+/// Why a channel's bytes on this store cannot be trusted. It is never silently shortened.
+///
+/// What is wrong with a segment is mended by a running node with what the other voters have; a channel
+/// with any other damage takes no part any more until it is rebuilt from another replica.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, Error)]
 pub enum Damage {
     /// A commit group that was durable is not intact any more, and held records of the channel,
@@ -30,8 +32,8 @@ pub enum Damage {
     },
     /// A segment is not there.
     #[error(
-        "the segment that begins after seq {after} is missing; repair the channel from another \
-         replica"
+        "the segment that begins after seq {after} is missing; a running node fetches it from other \
+         replicas"
     )]
     SegmentMissing {
         /// The last seq before it.
@@ -39,8 +41,8 @@ pub enum Damage {
     },
     /// Bytes in a segment are not what was written.
     #[error(
-        "the segment is damaged after seq {after}, at offset {offset}: {detail}; repair the \
-         channel from another replica"
+        "the segment is damaged after seq {after}, at offset {offset}: {detail}; a running node \
+         fetches what it lacks from other replicas"
     )]
     SegmentRot {
         /// The last intact seq before the damage.

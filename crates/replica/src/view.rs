@@ -160,7 +160,7 @@ impl Replica {
     /// Whether it has asked for anything to be persisted. One that was halted from its beginning has not,
     /// and can be made anew of what the store holds.
     #[must_use]
-    pub const fn has_written(&self) -> bool {
+    pub(crate) const fn has_written(&self) -> bool {
         self.durability.has_issued()
     }
 

@@ -2,14 +2,11 @@
 //! other voters, and a channel that could not be taken up because of them is taken up when they are whole.
 
 use tetrarch_log::{Failure, Mended};
-use tetrarch_replica::{HaltReason, Input, MendOutcome};
+use tetrarch_replica::{Input, MendOutcome};
 use tetrarch_wire::{Batch, ChannelUid, Seq};
 
 use super::{ChannelOpening, StoreAnswer, Worker};
 use crate::{node::recovery, store::FlushOrder};
-
-/// How many segments one worker mends at a time.
-const AT_ONCE: usize = 4;
 
 impl Worker {
     /// Part of each heartbeat.
@@ -19,18 +16,8 @@ impl Worker {
         if damaged.is_empty() {
             return;
         }
-        let busy = |replica: &tetrarch_replica::Replica| replica.repairing().is_some();
-        let mut under_way = self.shard.iter().filter(|(_, one, _)| busy(one)).count();
-        for (channel, segment) in damaged {
-            let is_idle = self.shard.get(channel).is_some_and(|(one, _)| !busy(one));
-            if under_way >= AT_ONCE || !is_idle {
-                continue;
-            }
-            self.step(channel, Input::Damaged { segment });
-            if let Some((replica, actor)) = self.shard.get(channel)
-                && busy(replica)
-            {
-                under_way += 1;
+        for (channel, segment) in self.turn(|shard, turn| shard.mend(damaged, turn)) {
+            if let Some((_, actor)) = self.shard.get(channel) {
                 let channel = &actor.handle.name;
                 tracing::warn!(%channel, %segment, "a segment is damaged and is being mended");
             }
@@ -92,16 +79,14 @@ impl Worker {
             }
         };
         self.step(channel, Input::Mended { segment, outcome });
-        if outcome == MendOutcome::Done && self.waits_for_mending(channel) {
+        if outcome == MendOutcome::Done && self.may_be_read_again(channel) {
             self.read_again(channel);
         }
     }
 
-    /// Whether the channel was halted from the start on because bytes that a start reads were damaged.
-    fn waits_for_mending(&self, channel: ChannelUid) -> bool {
-        self.shard.get(channel).is_some_and(|(replica, _)| {
-            replica.view().halted == Some(HaltReason::Corrupt) && !replica.has_written()
-        })
+    fn may_be_read_again(&self, channel: ChannelUid) -> bool {
+        let damaged = self.context.reads.reader().damaged();
+        self.shard.may_be_read_again(channel, damaged)
     }
 
     /// Reads the channel as a start does.
@@ -135,7 +120,7 @@ impl Worker {
     /// The channel was read again. If more of it is damaged, that is mended first.
     pub(super) fn reopen(&mut self, opening: ChannelOpening) {
         let channel = opening.handle.uid;
-        if opening.recovered.damaged || !self.waits_for_mending(channel) {
+        if opening.recovered.damaged || !self.may_be_read_again(channel) {
             return;
         }
         let last = self

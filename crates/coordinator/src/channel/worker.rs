@@ -180,7 +180,7 @@ impl Worker {
     }
 
     /// Lets something happen to the channels and carries out what comes of it.
-    fn turn<T>(&mut self, act: impl FnOnce(&mut Shard<Actor>, &mut Turn<'_>) -> T) -> T {
+    pub(super) fn turn<T>(&mut self, act: impl FnOnce(&mut Shard<Actor>, &mut Turn<'_>) -> T) -> T {
         let mut effects = std::mem::take(&mut self.effects);
         let mut turn = Turn {
             now: clock::now(),

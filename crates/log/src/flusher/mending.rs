@@ -34,8 +34,8 @@ pub enum Mended {
         /// The last seq of the segment.
         upto: Seq,
     },
-    /// What was given led to another end than the segment had: it is of another history. All of it was
-    /// forgotten.
+    /// What was given now does not continue what was intact and given before, or it led to another end
+    /// than the segment had: something of it is of another history. All that was given was forgotten.
     Contradicted,
     /// The log does not hold the segment any more.
     Gone,
@@ -68,12 +68,12 @@ impl<D: Disk> Flusher<D> {
         self.shared.check_poison()?;
         let shared = Arc::clone(&self.shared);
         let found = shared.channel(channel);
+        let kept = self.mending.remove(&channel);
         let Some(found) = found.filter(|found| !found.view().deleted) else {
-            self.mending.remove(&channel);
+            // Its directory goes, and the new file with it.
             shared.forget_damage(channel, base);
             return Ok(Mended::Gone);
         };
-        let kept = self.mending.remove(&channel);
         let (mended, unfinished) = mend(&shared, &found, base, kept, given)
             .map_err(|error| shared.poison_if_fatal(error))?;
         match mended {
@@ -102,19 +102,27 @@ fn mend<D: Disk>(
         .iter()
         .find(|one| one.base() == base)
         .cloned();
+    let wanted = segment.as_ref().map(|segment| segment.record);
+    let kept = match kept {
+        Some(of_no_use) if wanted != Some(of_no_use.record) => {
+            shared.disk.remove(&of_no_use.path)?;
+            None
+        }
+        other => other,
+    };
     let Some(segment) = segment else {
         return Ok((Mended::Gone, None));
     };
     let mut mending = match kept {
-        Some(kept) if kept.record == segment.record => kept,
-        Some(_) | None => Mending::begin(shared, channel, segment.record)?,
+        Some(kept) => kept,
+        None => Mending::begin(shared, channel, segment.record)?,
     };
     let path = shared.layout.segment(channel.uid, base);
     let old = match shared.disk.open(&path) {
         Err(error) if error.is_missing() => None,
         other => Some(other?),
     };
-    let mut given = given.iter();
+    let mut given = given.iter().peekable();
     loop {
         if let Some(old) = &old {
             mending.take_intact(old)?;
@@ -123,15 +131,23 @@ fn mend<D: Disk>(
             break;
         }
         let after = mending.place.previous;
-        let Some(batch) = given.find(|batch| batch.follows(&after)) else {
-            let upto = segment.record.end.seq;
-            return Ok((Mended::Lacks { after, upto }, Some(mending)));
-        };
-        mending.take(std::slice::from_ref(batch))?;
+        while given
+            .next_if(|batch| batch.last_seq() <= after.seq)
+            .is_some()
+        {}
+        match given.next() {
+            Some(batch) if batch.follows(&after) => mending.take(std::slice::from_ref(batch))?,
+            Some(batch) if batch.base_seq() <= after.seq.next() => {
+                return mending.forget(shared);
+            }
+            Some(_) | None => {
+                let upto = segment.record.end.seq;
+                return Ok((Mended::Lacks { after, upto }, Some(mending)));
+            }
+        }
     }
     if mending.place != end_of(&segment.record) {
-        shared.disk.remove(&mending.path)?;
-        return Ok((Mended::Contradicted, None));
+        return mending.forget(shared);
     }
     mending.file.sync_data()?;
     shared.disk.rename(&mending.path, &path)?;
@@ -178,6 +194,12 @@ impl<F: DiskFile> Mending<F> {
                 offset: SegmentHeader::LEN as u64,
             },
         })
+    }
+
+    /// Something that it holds is of another history.
+    fn forget<D: Disk<File = F>>(self, shared: &Shared<D>) -> Result<Outcome<F>, DiskError> {
+        shared.disk.remove(&self.path)?;
+        Ok((Mended::Contradicted, None))
     }
 
     fn is_at_end(&self) -> bool {

@@ -87,7 +87,8 @@ pub(crate) fn for_each_batch<F: DiskFile>(
 /// Most bytes that are taken over at once when a segment is mended.
 const INTACT_BYTES: usize = 1024 * 1024;
 
-/// Some of the batches from `place` on that are intact; none at the end of the segment.
+/// Some of the batches from `place` on that are intact; none at the end of the segment. Where a batch
+/// cannot begin, no more than a header is read: a lost segment is looked at once for each of its batches.
 pub(crate) fn intact_from<F: DiskFile>(
     segment: &Segment,
     file: &F,
@@ -95,6 +96,9 @@ pub(crate) fn intact_from<F: DiskFile>(
 ) -> Result<Vec<Batch>, SegmentFault> {
     let mut walk = Walk::start(segment, file, segment.base(), INTACT_BYTES);
     walk.place = place;
+    if !walk.may_go_on()? {
+        return Ok(Vec::new());
+    }
     let (mut batches, mut bytes) = (Vec::new(), 0);
     while bytes < INTACT_BYTES {
         match walk.next() {
@@ -177,6 +181,15 @@ impl<'a, F: DiskFile> Walk<'a, F> {
             offset: self.place.offset + batch.size() as u64,
         };
         Ok(Some(batch))
+    }
+
+    /// Whether a batch that continues the log begins here, as far as its header tells.
+    fn may_go_on(&self) -> Result<bool, SegmentFault> {
+        if self.place.offset >= self.segment.record.len {
+            return Ok(false);
+        }
+        let found = BatchHeader::decode(&self.fill(BatchHeader::LEN)?);
+        Ok(found.is_ok_and(|header| header.base_seq == self.place.previous.seq.next()))
     }
 
     /// Reads from the current place on; at least one batch, if the segment holds one.

@@ -43,6 +43,12 @@ fn segments(disk: &CrashDisk) -> Vec<PathBuf> {
     segments.collect()
 }
 
+fn unfinished(disk: &CrashDisk) -> usize {
+    let files = disk.files().into_iter().map(|(path, _)| path);
+    let unfinished = files.filter(|path| path.extension().is_some_and(|end| end == "tmp"));
+    unfinished.count()
+}
+
 /// The batches after a position, as another replica sends them: no more than `count` at a time.
 fn sent(log: &Log, after: LogPosition, count: usize) -> Vec<Batch> {
     let from = log
@@ -166,6 +172,33 @@ fn batches_of_another_history_do_not_mend_anything() {
     assert_eq!(read_all(&store.reader, channel_uid(1)), log.all);
 }
 
+/// What one replica gave and what another gives next may be of different histories.
+#[test]
+fn batches_that_do_not_continue_what_was_given_before_let_it_begin_anew() {
+    let (disk, log) = sample();
+    disk.lose(&segments(&disk)[1]);
+    let mut store = opened(&disk);
+    let [(channel, base)] = store.reader.damaged()[..] else {
+        panic!("one segment is damaged");
+    };
+    let before = log.all.partition_point(|batch| batch.last_seq() < base);
+    let mut other = Log::numbered(1);
+    other.all = log.all.clone();
+    other.truncate(before);
+    other.batches(3, 200);
+    let given = sent(&other, other.all[before - 1].position(), 3);
+    let lacks = store.flusher.mend(channel, base, &given).unwrap();
+    let Mended::Lacks { after, .. } = lacks else {
+        panic!("{lacks:?}");
+    };
+    let next = sent(&log, after, 3);
+    let mended = store.flusher.mend(channel, base, &next).unwrap();
+    assert_eq!(mended, Mended::Contradicted);
+    assert_eq!(unfinished(&disk), 0);
+    mend_all(&mut store, &log).unwrap();
+    assert_eq!(read_all(&store.reader, channel_uid(1)), log.all);
+}
+
 #[test]
 fn a_segment_that_is_trimmed_or_cut_off_meanwhile_need_not_be_mended() {
     let (disk, log) = sample();
@@ -174,6 +207,7 @@ fn a_segment_that_is_trimmed_or_cut_off_meanwhile_need_not_be_mended() {
     let (channel, base) = store.reader.damaged()[0];
     let lacks = store.flusher.mend(channel, base, &[]).unwrap();
     assert!(matches!(lacks, Mended::Lacks { .. }), "{lacks:?}");
+    assert_eq!(unfinished(&disk), 1);
     let upto = log.all[30].last_seq();
     store
         .writer
@@ -184,6 +218,7 @@ fn a_segment_that_is_trimmed_or_cut_off_meanwhile_need_not_be_mended() {
         store.flusher.mend(channel, base, &[]).unwrap(),
         Mended::Gone
     );
+    assert_eq!(unfinished(&disk), 0, "what was begun is not kept");
     assert_eq!(store.reader.damaged(), []);
     store
         .writer

@@ -29,6 +29,8 @@ impl Replica {
             lacks: None,
             furthest: Seq::ZERO,
             fruitless: 0,
+            turn: 0,
+            givers: BTreeSet::new(),
             without_it: BTreeSet::new(),
             step: Step::Mending { given_by: None },
         });
@@ -60,17 +62,26 @@ impl Replica {
                         }
                         self.ask_for_repair(ctx);
                     }
-                    Some(false) => self.ask_the_others(given_by, ctx),
+                    Some(false) => self.ask_the_others(None, ctx),
                     None => self.ask_for_repair(ctx),
                 }
             }
             MendOutcome::Contradicted => {
                 repair.lacks = None;
-                self.ask_the_others(given_by, ctx);
+                let givers = std::mem::take(&mut repair.givers);
+                if given_by.is_some_and(|voter| givers.iter().all(|giver| *giver == voter)) {
+                    self.ask_the_others(given_by, ctx);
+                } else {
+                    // Nobody can tell yet whose history is another one. Who gave last has what is lacking:
+                    // it is asked for all of it.
+                    self.ask_once_more(ctx);
+                }
             }
             MendOutcome::Failed => {
                 repair.lacks = None;
+                repair.givers.clear();
                 repair.fruitless += 1;
+                repair.turn += 1;
                 self.rest_from_repair(ctx);
             }
         }
@@ -96,6 +107,7 @@ impl Replica {
             self.ask_the_others(has_not.then_some(from), ctx);
             return;
         }
+        repair.givers.insert(from);
         repair.step = Step::Mending {
             given_by: Some(from),
         };
@@ -128,24 +140,45 @@ impl Replica {
         self.repair.as_ref().map(|repair| repair.segment)
     }
 
+    /// Whether a segment is being mended, and nobody waits for a pause to end.
+    pub(crate) fn is_repair_active(&self) -> bool {
+        self.repair
+            .as_ref()
+            .is_some_and(|repair| match repair.step {
+                Step::Mending { .. } | Step::Asking { .. } => true,
+                Step::Resting { .. } => false,
+            })
+    }
+
     /// An attempt has brought nothing, perhaps because a voter does not have what is lacking.
     fn ask_the_others(&mut self, without_it: Option<VoterId>, ctx: &mut Context<'_>) {
         let voters = self.config().voters().len();
-        let (others, majority) = (voters.max(2) - 1, self.config().majority());
+        let majority = self.config().majority();
         let Some(repair) = &mut self.repair else {
             return;
         };
         repair.without_it.extend(without_it);
-        repair.fruitless = repair.fruitless.saturating_add(1);
+        repair.turn += 1;
         let cannot_be_committed = repair.without_it.len() > voters - majority;
+        self.ask_once_more(ctx);
+        if cannot_be_committed {
+            self.halt(HaltReason::Corrupt, ctx);
+        }
+    }
+
+    /// An attempt has brought nothing: the next one, after a pause if there were as many as there are
+    /// voters to ask.
+    fn ask_once_more(&mut self, ctx: &mut Context<'_>) {
+        let others = self.config().voters().len().max(2) - 1;
+        let Some(repair) = &mut self.repair else {
+            return;
+        };
+        repair.fruitless = repair.fruitless.saturating_add(1);
         if (repair.fruitless as usize).is_multiple_of(others) {
             repair.without_it.clear();
             self.rest_from_repair(ctx);
         } else {
             self.ask_for_repair(ctx);
-        }
-        if cannot_be_committed {
-            self.halt(HaltReason::Corrupt, ctx);
         }
     }
 
@@ -176,7 +209,7 @@ impl Replica {
             });
             return;
         };
-        let Some(voter) = voters.get(repair.fruitless as usize % voters.len().max(1)) else {
+        let Some(voter) = voters.get(repair.turn % voters.len().max(1)) else {
             self.repair = None;
             return;
         };

@@ -31,7 +31,7 @@ pub enum MendOutcome {
         /// The last seq of the segment.
         upto: Seq,
     },
-    /// The batches were of another history.
+    /// Something of what was given since it began anew is of another history. All of it was forgotten.
     Contradicted,
     /// The disk did not let it be mended now.
     Failed,
@@ -48,6 +48,10 @@ pub(crate) struct Repair {
     furthest: Seq,
     /// How many attempts in a row have brought nothing.
     fruitless: u32,
+    /// Whose turn it is to be asked.
+    turn: usize,
+    /// Who gave what the store has put together since it began anew.
+    givers: BTreeSet<VoterId>,
     /// Voters whose logs do not have what is lacking, as they have said since the last pause.
     without_it: BTreeSet<VoterId>,
     step: Step,

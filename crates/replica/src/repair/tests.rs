@@ -266,3 +266,36 @@ fn getting_as_far_as_before_is_no_progress() {
     }
     assert_eq!(bench.replica.view().halted, Some(HaltReason::Corrupt));
 }
+
+/// A voter with a suffix that was never committed gives the beginning of it and has no more. What another
+/// one has contradicts that: this says nothing of the own log.
+#[test]
+fn who_contradicts_what_another_gave_is_asked_for_all_of_it() {
+    let mut bench = Bench::leader(3, Settings::default());
+    damaged(&mut bench);
+    let effects = mended(&mut bench, lacks(3));
+    let (wrong, question) = asked(&bench, &effects).unwrap();
+    let batch = bench.epoch_start(1, &bench.origin());
+    answer(&mut bench, wrong, question.request, vec![batch.clone()]);
+    let effects = mended(&mut bench, lacks(5));
+    let (again, question) = asked(&bench, &effects).unwrap();
+    assert_eq!(again, wrong, "who had something may have more");
+    let response = RepairResponse {
+        request: question.request,
+        answers: vec![RepairAnswer::Never],
+        batches: Vec::new(),
+    };
+    let epoch = bench.replica.view().epoch_seen;
+    let effects = bench.message(wrong, epoch, ChannelMessage::RepairResponse(response));
+    let (right, question) = asked(&bench, &effects).unwrap();
+    assert_ne!(right, wrong);
+    answer(&mut bench, right, question.request, vec![batch]);
+    mended(&mut bench, MendOutcome::Contradicted);
+    assert_eq!(bench.replica.view().halted, None);
+    let deadline = bench.replica.repair_deadline().expect("it goes on");
+    bench.now_ms = deadline.as_nanos() / 1_000_000;
+    let effects = bench.step(Input::Tick);
+    assert_eq!(tried(&effects), Some(0), "from the beginning");
+    let effects = mended(&mut bench, lacks(3));
+    assert_eq!(asked(&bench, &effects).unwrap().0, right);
+}

@@ -9,6 +9,7 @@
 mod disk;
 mod effect;
 mod member;
+mod mending;
 mod stamps;
 mod stepping;
 #[cfg(test)]

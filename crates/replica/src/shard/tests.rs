@@ -268,3 +268,32 @@ fn memory_is_shared_by_those_that_need_it_but_none_is_left_with_nothing() {
     assert_eq!(fair_share(64 << 20, 4), 16 << 20);
     assert_eq!(fair_share(64 << 20, 100_000), MIN_RECENT_BYTES);
 }
+
+#[test]
+fn few_segments_are_mended_at_a_time_and_those_that_rest_keep_none_waiting() {
+    let channels: Vec<ChannelUid> = (0..6)
+        .map(|index| ChannelUid::derive("bench", &[index; 16]))
+        .collect();
+    let mut shard = Shard::new(Keeper::default(), HEARTBEAT);
+    for channel in &channels {
+        assert!(shard.add(*channel, Bench::new(3).replica, Arc::from([]), ()));
+    }
+    let damaged: Vec<_> = channels.iter().map(|uid| (*uid, Seq::FIRST)).collect();
+    let mut effects = Vec::new();
+    let mut turn = Turn {
+        now: Now {
+            mono: moment(BEGUN),
+            wall_ms: BEGUN,
+        },
+        chance: &mut NoChance,
+        effects: &mut effects,
+    };
+    assert_eq!(shard.mend(damaged.clone(), &mut turn), damaged[..4]);
+    assert_eq!(shard.mend(damaged.clone(), &mut turn), []);
+    let input = Input::Mended {
+        segment: Seq::FIRST,
+        outcome: crate::MendOutcome::Failed,
+    };
+    shard.step(channels[0], input, &mut turn);
+    assert_eq!(shard.mend(damaged.clone(), &mut turn), damaged[4..5]);
+}

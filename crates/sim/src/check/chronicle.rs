@@ -268,7 +268,7 @@ impl Chronicle {
             .all(|(index, (history, channel))| {
                 let committed = history.committed.last().map(|last| last.position());
                 let mut sound = channel.holders.iter().filter(|node| {
-                    self.is_to_be_whole(&nodes[**node], (index, channel), damaged.contains(node))
+                    self.is_to_be_whole(nodes, **node, (index, channel), damaged.contains(node))
                 });
                 sound.all(|node| {
                     let disk = nodes[*node].expected[index].as_ref();
@@ -283,14 +283,16 @@ impl Chronicle {
     }
 
     /// Whether a holder must have everything at the end: all but one that has lost what no other replica
-    /// can give it: its whole store, its votes, or what was never committed.
+    /// can give it: its whole store, its votes, what was never committed, or what the others have trimmed.
     fn is_to_be_whole(
         &self,
-        node: &Node,
+        nodes: &[Node],
+        node: usize,
         (index, channel): (ChannelIndex, &Channel),
         is_damaged: bool,
     ) -> bool {
-        let (Some(process), Some(expected)) = (&node.process, &node.expected[index]) else {
+        let found = &nodes[node];
+        let (Some(process), Some(expected)) = (&found.process, &found.expected[index]) else {
             return !is_damaged;
         };
         let member = process.shard.get(channel.uid);
@@ -298,7 +300,14 @@ impl Chronicle {
         let tail = expected.tail();
         let mut committed = self.channels[index].committed.iter();
         let is_committed = committed.any(|batch| batch.position() == tail);
-        !(is_damaged && is_halted) || is_committed
+        let others = channel.holders.iter().filter(|holder| **holder != node);
+        let logs = others.filter_map(|holder| nodes[*holder].expected[index].as_ref());
+        let trimmed = logs.map(|log| log.start.seq).max().unwrap_or(Seq::ZERO);
+        let lacking = process.reader.damaged().into_iter();
+        let is_trimmed = lacking
+            .filter(|(uid, _)| *uid == channel.uid)
+            .any(|(_, segment)| segment <= trimmed);
+        !(is_damaged && is_halted) || (is_committed && !is_trimmed)
     }
 
     /// I9: at the end every acknowledged event is at its seq on every holder, and all logs agree.
@@ -312,7 +321,7 @@ impl Chronicle {
         for (index, (history, channel)) in histories.filter(|(_, (_, one))| !one.is_deleted) {
             let committed = history.committed.last().map(|last| last.position());
             for node in channel.holders.iter().filter(|node| {
-                self.is_to_be_whole(&nodes[**node], (index, channel), damaged.contains(node))
+                self.is_to_be_whole(nodes, **node, (index, channel), damaged.contains(node))
             }) {
                 let disk = nodes[*node].expected[index]
                     .as_ref()

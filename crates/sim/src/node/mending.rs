@@ -2,8 +2,8 @@
 //! channel that could not be taken up because of them is taken up when they are whole.
 
 use tetrarch_log::{CrashDisk, Failure, Mended, Reader, RecoveredChannel};
-use tetrarch_replica::{HaltReason, Input, MendOutcome};
-use tetrarch_wire::{Batch, ChannelUid, Seq};
+use tetrarch_replica::{Input, MendOutcome};
+use tetrarch_wire::{Batch, Seq};
 
 use crate::world::{ChannelIndex, Event, MS, World};
 
@@ -13,16 +13,19 @@ impl World {
         let Some(process) = &self.nodes[node].process else {
             return;
         };
-        let idle = |uid: ChannelUid| {
-            let member = process.shard.get(uid);
-            member.is_some_and(|(replica, _)| replica.repairing().is_none())
-        };
-        let mut damaged = process.reader.damaged();
-        damaged.retain(|(uid, _)| idle(*uid));
-        for (uid, segment) in damaged {
+        let damaged = process.reader.damaged();
+        if damaged.is_empty() {
+            return;
+        }
+        let mut begun = Vec::new();
+        self.turn(node, |shard, turn| begun = shard.mend(damaged, turn));
+        self.settle_soon(node);
+        for (uid, segment) in begun {
             let channel = self.index_of(uid);
             self.tally.count("repairs begun");
-            self.step(node, channel, Input::Damaged { segment });
+            self.trace.say(self.now, node, || {
+                format!("c{channel} is mended from {segment} on")
+            });
         }
     }
 
@@ -111,11 +114,8 @@ impl World {
         let Some(process) = &mut self.nodes[node].process else {
             return;
         };
-        let waits = process.shard.get(uid).is_some_and(|(replica, _)| {
-            replica.view().halted == Some(HaltReason::Corrupt) && !replica.has_written()
-        });
-        let mut damaged = process.reader.damaged().into_iter();
-        if !waits || damaged.any(|(other, _)| other == uid) {
+        let damaged = process.reader.damaged();
+        if !process.shard.may_be_read_again(uid, damaged) {
             return;
         }
         let found = process.reader.recovered(uid);
