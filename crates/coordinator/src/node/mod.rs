@@ -173,6 +173,9 @@ impl Drop for Node {
         self.mesh.abandon();
         self.writes.stop();
         self.reads.stop();
+        if let Some(scrub) = &self.scrub {
+            scrub.stop();
+        }
         self.flush.stop();
     }
 }

@@ -96,6 +96,15 @@ async fn exactly_one_node_leads_and_the_watch_tells_how_it_came_about() {
 }
 
 #[tokio::test]
+async fn a_node_that_is_dropped_lets_go_of_its_store() {
+    let mut mesh = Mesh::start(1).await;
+    tokio::time::timeout(PATIENCE, mesh.drop_all_and_restart_one())
+        .await
+        .unwrap();
+    mesh.stop().await;
+}
+
+#[tokio::test]
 async fn stopping_twice_is_stopping_once_and_a_restart_remembers() {
     let mut mesh = Mesh::start(3).await;
     let client = mesh.client().await;

@@ -25,6 +25,7 @@ use tetrarch_tests::Port;
 use tetrarch_wire::{ClusterId, NodeId, StoreId};
 
 const READY: Duration = Duration::from_secs(20);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 pub(crate) struct Mesh {
     pub(crate) nodes: Vec<Node>,
@@ -76,6 +77,18 @@ impl Mesh {
     pub(crate) async fn stop(&self) {
         for node in &self.nodes {
             node.stop().await;
+        }
+    }
+
+    /// Drops every node without stopping it, and starts the first again as soon as it can be: when
+    /// its store is free.
+    pub(crate) async fn drop_all_and_restart_one(&mut self) {
+        self.nodes.clear();
+        loop {
+            match Node::start(self.configs[0].clone()).await {
+                Ok(node) => return self.nodes.push(node),
+                Err(_) => tokio::time::sleep(LOOK_AGAIN).await,
+            }
         }
     }
 
