@@ -151,6 +151,8 @@ mutants! {
     TrimsStraddling,
     /// A replica that has withdrawn for want of room never comes back.
     NeverResumes,
+    /// A leader that can commit nothing, because those it reaches have withdrawn, leads on for ever.
+    LeadsStranded,
     /// A start counts before it has replayed everything.
     ServesBeforeReplayed,
 }
@@ -168,6 +170,7 @@ impl Mutant {
                 | Self::StaleComparison
                 | Self::LaterCutWins
                 | Self::ForgetsCutOnError
+                | Self::LeadsStranded
         )
     }
 }

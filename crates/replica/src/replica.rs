@@ -172,6 +172,7 @@ impl Replica {
             ReplicaRole::Leader => {
                 self.check_transfer(ctx);
                 self.hand_over_if_due(ctx);
+                self.give_up_if_stranded(ctx);
                 self.probe_silent_followers(ctx);
                 self.form_batches(ctx);
             }

@@ -204,6 +204,7 @@ impl Replica {
             probes.min(),
             self.transfer_deadline(),
             self.pressure_deadline(),
+            self.stranded_deadline(),
             staged.then(Moment::default),
         ])
     }

@@ -392,3 +392,69 @@ fn a_leader_under_pressure_asks_for_attention_later() {
         assert!(next.is_some_and(|next| next > now), "{voters} {pressed:?}");
     }
 }
+
+/// Lets three seconds pass in which these voters go on acknowledging beats, and the second of five has
+/// withdrawn. Gives the changes of role, and when the first was, in milliseconds.
+fn led_on(bench: &mut Bench, heard: &[usize]) -> (Vec<TransitionSignal>, u64) {
+    let epoch = bench.replica.leader_row().unwrap().epoch;
+    let begun = bench.now_ms;
+    acknowledge(bench, 1, Critical);
+    for _ in 0..20 {
+        for voter in heard {
+            let voter = bench.ids[*voter];
+            let sent_at = Moment::from_nanos(bench.now_ms * 1_000_000);
+            bench.step(Input::BeatAcked {
+                voter,
+                epoch,
+                sent_at,
+            });
+        }
+        let found = signals(&bench.wait(150));
+        if !found.is_empty() {
+            return (found, bench.now_ms - begun);
+        }
+    }
+    (Vec::new(), 3_000)
+}
+
+#[test]
+fn a_leader_with_too_few_voters_that_have_room_leaves_the_election_to_others() {
+    let mut bench = Bench::leader(5, Settings::default());
+    bench.produce(1, 1, 1);
+    bench.persist_all();
+    let (signals_seen, after) = led_on(&mut bench, &[1, 2]);
+    assert_eq!(signals_seen, [QuorumLost]);
+    assert!((1_500..=1_650).contains(&after), "after {after} ms");
+    // It would have stood by now, were it not for that.
+    assert_eq!(signals(&bench.wait(800)), []);
+    assert_eq!(signals(&bench.wait(10_000)), [MissedHeartbeats]);
+}
+
+#[test]
+fn a_leader_leads_on_where_giving_up_cannot_help() {
+    let begin = |waits: bool| {
+        let mut bench = Bench::leader(5, Settings::default());
+        if waits {
+            bench.produce(1, 1, 1);
+            bench.persist_all();
+        }
+        bench
+    };
+    // Nothing waits to be committed.
+    assert_eq!(led_on(&mut begin(false), &[1, 2]).0, []);
+    // Enough of those that are heard have room.
+    assert_eq!(led_on(&mut begin(true), &[1, 2, 3]).0, []);
+    // Nobody could commit anything.
+    let mut bench = begin(true);
+    for voter in [2, 3] {
+        acknowledge(&mut bench, voter, Full);
+    }
+    assert_eq!(led_on(&mut bench, &[1, 2]).0, []);
+    // Nobody who is heard has room.
+    let mut bench = Bench::leader(3, Settings::default());
+    bench.produce(1, 1, 1);
+    bench.persist_all();
+    assert_eq!(led_on(&mut bench, &[1]).0, []);
+    let next = bench.replica.next_deadline().unwrap();
+    assert!(next > Moment::from_nanos(bench.now_ms * 1_000_000));
+}

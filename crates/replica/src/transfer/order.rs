@@ -165,6 +165,10 @@ impl Replica {
     /// Gives up leadership with nobody to take it, and leaves the next election to others.
     fn give_up(&mut self, ctx: &mut Context<'_>) {
         self.relinquish(None, "gave up leadership on order", ctx);
+        self.leave_the_election_to_others(ctx);
+    }
+
+    pub(crate) fn leave_the_election_to_others(&mut self, ctx: &mut Context<'_>) {
         let wait = self.settings.election_timeout * 2;
         self.silence.hold_off(ctx.now.mono.plus(wait));
     }
