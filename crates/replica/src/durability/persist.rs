@@ -70,7 +70,7 @@ impl Replica {
             self.release(held, ctx);
         }
         match pending.write {
-            Write::HardState => self.on_own_vote_durable(ctx),
+            Write::HardState => self.on_promise_durable(ctx),
             Write::Append(_) | Write::Truncate(_) => self.on_log_durable(ctx),
         }
     }

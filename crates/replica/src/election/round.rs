@@ -11,12 +11,17 @@ use tetrarch_wire::{
 
 use crate::{Context, Moment, PersistToken, Replica, replication::chance_below};
 
+/// So many election timeouts a candidate waits at most until its vote for itself is durable.
+const WAIT_FOR_DISK: u32 = 10;
+
 /// A candidate's round.
 #[derive(Clone, Debug)]
 pub(crate) struct Candidacy {
     pub(super) kind: VoteKind,
     /// The number of the epoch that it stands for.
     pub(super) n: u64,
+    pub(super) begun: Moment,
+    /// When it is over without a result, not counting what the own vote takes to be durable.
     pub(super) deadline: Moment,
     pub(super) asked_at: Moment,
     pub(super) granted: BTreeSet<VoterId>,
@@ -26,6 +31,19 @@ pub(crate) struct Candidacy {
 }
 
 impl Candidacy {
+    /// An election is under way, and not only the question whether there should be one.
+    pub(super) const fn is_election(&self) -> bool {
+        match self.kind {
+            VoteKind::Pre => false,
+            VoteKind::Vote | VoteKind::Transfer => true,
+        }
+    }
+
+    /// Nobody has been asked yet: questions wait for the own vote to be durable.
+    const fn waits_for_disk(&self) -> bool {
+        self.is_election() && self.own_vote.is_some()
+    }
+
     pub(super) fn has_answered(&self, voter: VoterId) -> bool {
         self.granted.contains(&voter) || self.refused.contains(&voter)
     }
@@ -44,13 +62,29 @@ impl Replica {
     /// When the round wants attention next.
     pub(crate) fn round_deadline(&self) -> Option<Moment> {
         let candidacy = self.candidacy.as_ref()?;
+        let over = self.round_ends(candidacy);
+        if candidacy.waits_for_disk() {
+            return Some(over);
+        }
         let again = candidacy.asked_at.plus(self.settings.heartbeat);
-        Some(candidacy.deadline.min(again))
+        Some(over.min(again))
+    }
+
+    /// When the round is over without a result. Its time begins when its own vote is durable: a disk
+    /// that takes longer to sync than a round lasts must not mean that nobody is ever elected.
+    fn round_ends(&self, candidacy: &Candidacy) -> Moment {
+        if candidacy.waits_for_disk() {
+            candidacy
+                .begun
+                .plus(self.settings.election_timeout * WAIT_FOR_DISK)
+        } else {
+            candidacy.deadline
+        }
     }
 
     /// Ends a round without a result when its time is over.
     pub(crate) fn check_round(&mut self, ctx: &mut Context<'_>) {
-        let over = |candidacy: &Candidacy| candidacy.deadline <= ctx.now.mono;
+        let over = |candidacy: &Candidacy| self.round_ends(candidacy) <= ctx.now.mono;
         if self.candidacy.as_ref().is_some_and(over) {
             self.lose_round("the round timed out without a result", ctx);
         }
@@ -59,23 +93,36 @@ impl Replica {
     /// Asks those again that have not answered for an interval.
     pub(crate) fn ask_again(&mut self, ctx: &mut Context<'_>) {
         let now = ctx.now.mono;
-        let due = |c: &Candidacy| now.since(c.asked_at) >= self.settings.heartbeat;
+        let due =
+            |c: &Candidacy| !c.waits_for_disk() && now.since(c.asked_at) >= self.settings.heartbeat;
         if self.candidacy.as_ref().is_some_and(due) {
             self.request_votes(ctx);
         }
     }
 
-    /// The own promise is durable. If it is the vote of a round under way, it counts now.
-    pub(crate) fn on_own_vote_durable(&mut self, ctx: &mut Context<'_>) {
-        let me = self.me;
-        let promised = self.durability.hard_state();
-        if let Some(candidacy) = &mut self.candidacy
-            && candidacy.own_vote.is_some()
-            && promised.is_none()
-        {
-            candidacy.own_vote = None;
-            candidacy.granted.insert(me);
-            self.count_votes(ctx);
+    /// The own promise is durable. If it is the vote of a round under way, it counts now; if it is a
+    /// vote for another, that one hears of it only now.
+    pub(crate) fn on_promise_durable(&mut self, ctx: &mut Context<'_>) {
+        if self.durability.hard_state().is_some() {
+            return;
+        }
+        let (me, now) = (self.me, ctx.now.mono);
+        match &mut self.candidacy {
+            Some(candidacy) if candidacy.own_vote.is_some() => {
+                candidacy.own_vote = None;
+                candidacy.granted.insert(me);
+                // The other voters' disks may take as long, and were not asked before.
+                candidacy.asked_at = now;
+                candidacy.deadline = candidacy.deadline.plus(now.since(candidacy.begun) * 2);
+                self.count_votes(ctx);
+            }
+            Some(_) => {}
+            None => {
+                let voted = self.hard_state.voted_for;
+                if self.role.get() == ReplicaRole::Replica && voted.is_some_and(|to| to != me) {
+                    self.silence.restart(now);
+                }
+            }
         }
     }
 

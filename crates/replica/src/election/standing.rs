@@ -29,11 +29,13 @@ impl Replica {
         }
     }
 
-    /// Whether this replica may stand at all: a voter whose log is durable to its end.
+    /// Whether this replica may stand at all: a voter whose log is durable to its end, and its promise,
+    /// too. A vote for another that is not durable yet is one that the other cannot have counted.
     pub(crate) fn may_stand(&self) -> bool {
         self.role.get() == ReplicaRole::Replica
             && self.is_voter()
             && self.log.is_all_durable()
+            && self.durability.hard_state().is_none()
             && !self.durability.is_full()
     }
 
@@ -87,6 +89,7 @@ impl Replica {
         self.candidacy = Some(Candidacy {
             kind,
             n,
+            begun: now,
             deadline: now.plus(timeout),
             asked_at: now,
             granted,

@@ -135,6 +135,7 @@ fn an_epoch_that_no_election_reaches_is_not_believed() {
     let view = bench.replica.view();
     assert_eq!((view.epoch_seen, view.refused), (Epoch::NONE, 6));
     bench.ask(VoteKind::Vote, limits::MAX_EPOCH, bench.origin());
+    bench.persist_all();
     assert_eq!(bench.replica.view().epoch_seen.n, limits::MAX_EPOCH);
     let stands = signals(&bench.wait(10_000));
     assert_eq!(
@@ -261,4 +262,65 @@ fn a_refused_pre_vote_is_repeated_after_a_slot_with_the_number_it_was_told() {
         })
         .collect();
     assert_eq!(asked, [6, 6]);
+}
+
+/// A disk may take longer for a vote than a round lasts (protocol §7).
+#[test]
+fn a_round_lasts_as_long_as_slow_disks_need() {
+    let mut bench = Bench::new(3);
+    bench.wait(10_000);
+    bench.step(bench.vote(VoteKind::Pre, 1, 1));
+    assert_eq!(signals(&bench.wait(3_000)), [], "its own disk");
+    let asked = bench.persist_all();
+    assert_eq!(sent(&asked).len(), 2, "once each: {asked:?}");
+    assert_eq!(signals(&bench.wait(3_000)), [], "the others' disks");
+    let won = bench.step(bench.vote(VoteKind::Vote, 1, 1));
+    assert_eq!(signals(&won), [TransitionSignal::ElectionWon]);
+
+    let mut bench = Bench::new(3);
+    bench.wait(10_000);
+    bench.step(bench.vote(VoteKind::Pre, 1, 1));
+    assert_eq!(signals(&bench.wait(4_499)), []);
+    let lost = bench.wait(1);
+    assert_eq!(signals(&lost), [TransitionSignal::ElectionLost], "a bound");
+}
+
+#[test]
+fn who_has_voted_does_not_stand_before_the_vote_can_have_counted() {
+    let mut bench = Bench::new(3);
+    bench.ask(VoteKind::Vote, 1, bench.origin());
+    assert_eq!(signals(&bench.wait(10_000)), []);
+    assert_eq!(refusal(&bench.persist_all()), None);
+    assert_eq!(signals(&bench.wait(449)), []);
+    let stands = [TransitionSignal::MissedHeartbeats];
+    assert_eq!(signals(&bench.wait(10_000)), stands);
+}
+
+#[test]
+fn an_election_under_way_is_not_disturbed_by_the_next() {
+    let asks = |bench: &mut Bench, voter: usize| {
+        let request = tetrarch_wire::frame::VoteRequest {
+            kind: VoteKind::Pre,
+            candidate: bench.ids[voter],
+            last: bench.origin(),
+            config_seq: Seq::ZERO,
+        };
+        let epoch = Epoch::new(5, bench.ids[voter]);
+        refusal(&bench.message(voter, epoch, ChannelMessage::VoteRequest(request)))
+    };
+    // It has voted for the second.
+    let mut bench = Bench::new(3);
+    bench.ask(VoteKind::Vote, 1, bench.origin());
+    bench.persist_all();
+    assert_eq!(asks(&mut bench, 2), Some(RefusalReason::Voted));
+    assert_eq!(asks(&mut bench, 1), None, "it knows best how that ended");
+    bench.now_ms += 450;
+    assert_eq!(asks(&mut bench, 2), None, "that had its time");
+    // It stands itself.
+    let mut bench = Bench::new(3);
+    bench.wait(10_000);
+    assert_eq!(asks(&mut bench, 2), None, "that is only a question, too");
+    bench.step(bench.vote(VoteKind::Pre, 1, 1));
+    bench.persist_all();
+    assert_eq!(asks(&mut bench, 2), Some(RefusalReason::Voted));
 }

@@ -8,7 +8,10 @@ use tetrarch_wire::{
     frame::{ChannelMessage, RefusalReason, VoteKind, VoteRequest, VoteResponse},
 };
 
-use super::ballot::{check_log, may_vote};
+use super::{
+    Candidacy,
+    ballot::{check_log, may_vote},
+};
 use crate::{Context, Moment, Replica};
 
 impl Replica {
@@ -40,6 +43,7 @@ impl Replica {
             return Err(RefusalReason::Stale);
         }
         self.check_nobody_leads(now)?;
+        self.check_no_election(request.candidate, now)?;
         check_log(request.last, self.log.durable())
     }
 
@@ -86,6 +90,22 @@ impl Replica {
         let leads = self.role.get() == ReplicaRole::Leader;
         if leads || self.hears_a_leader(now) {
             Err(RefusalReason::LeaderAlive)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Another election would end the one under way, in which this replica stands or has voted, before
+    /// that has had its time. On slow disks none would ever end in another way.
+    fn check_no_election(&self, candidate: VoterId, now: Moment) -> Result<(), RefusalReason> {
+        let stands = self.candidacy.as_ref().is_some_and(Candidacy::is_election);
+        let voted = self.hard_state.voted_for;
+        let for_another = voted.is_some_and(|voter| voter != self.me && voter != candidate);
+        let is_recent = self.durability.hard_state().is_some()
+            || now < self.silence.begins_at(None, &self.settings);
+        let has_voted = self.following.leader.is_none() && for_another && is_recent;
+        if stands || has_voted {
+            Err(RefusalReason::Voted)
         } else {
             Ok(())
         }
