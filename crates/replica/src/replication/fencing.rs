@@ -11,6 +11,10 @@ impl Replica {
     /// A higher epoch exists. `leader` is who leads it, if the news comes from that leader.
     pub(crate) fn adopt(&mut self, n: u64, leader: Option<VoterId>, ctx: &mut Context<'_>) {
         debug_assert!(n > self.hard_state.epoch_seen.n);
+        if let Some(successor) = self.successor_in(n) {
+            // Its request for this vote is on the way: this leadership was given up, not taken.
+            self.relinquish_to(successor, ctx);
+        }
         self.step_down_for(leader, "a higher epoch exists", ctx);
         self.following.forget();
         self.forget_catch_up();
@@ -19,6 +23,15 @@ impl Replica {
             voted_for: None,
         };
         self.persist_hard_state(promise, ctx);
+    }
+
+    /// Whom this leader told to stand, if `n` is the number of the epoch that it stands for.
+    fn successor_in(&self, n: u64) -> Option<VoterId> {
+        let leadership = self.leadership.as_deref()?;
+        let transfer = leadership.transfer.as_ref()?;
+        transfer
+            .ordered_to()
+            .filter(|_| n == leadership.epoch.n + 1)
     }
 
     /// Gives up leadership or candidacy because another leads or will.

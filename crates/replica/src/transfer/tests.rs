@@ -3,7 +3,7 @@
 use tetrarch_fsm::TransitionSignal;
 use tetrarch_wire::{
     ReplicaRole, Seq,
-    frame::{ChannelMessage, ProduceOutcome, RetryReason, VoteKind},
+    frame::{AppendNack, ChannelMessage, NackCode, ProduceOutcome, RetryReason, VoteKind},
 };
 
 use crate::{
@@ -68,6 +68,34 @@ fn a_handover_waits_for_the_successor_and_ends_with_the_vote_for_it() {
     let start = bench.epoch_start(2, &tail);
     let effects = bench.append(2, tail, 0, vec![start]);
     assert_eq!(done(&effects), Some(&AdminOutcome::Done));
+}
+
+/// Its successor stands already: what that says of the new epoch may come before its request for the vote.
+#[test]
+fn a_leader_that_hears_of_its_successors_epoch_first_has_handed_over_too() {
+    let mut bench = Bench::leader(3, Settings::default());
+    let tail = bench.replica.view().tail;
+    bench.ack(1, tail);
+    assert!(is_order(&order(&mut bench, false)));
+    let nack = AppendNack {
+        code: NackCode::Stale,
+        tail,
+        history: Vec::new(),
+    };
+    let epoch = bench.epoch(2);
+    let effects = bench.message(1, epoch, ChannelMessage::AppendNack(nack));
+    let expected = [
+        TransitionSignal::GracefulRelinquish,
+        TransitionSignal::CapabilitySelected,
+    ];
+    assert_eq!(signals(&effects), expected);
+    bench.persist_all();
+    bench.ask(VoteKind::Transfer, 2, tail);
+    let answers = bench.persist_all();
+    let [ChannelMessage::VoteResponse(response)] = sent(&answers)[..] else {
+        panic!("{answers:?}");
+    };
+    assert_eq!(response.refusal, None);
 }
 
 #[test]
