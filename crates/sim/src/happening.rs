@@ -24,7 +24,7 @@ impl World {
                 packet,
             } => {
                 if connection == self.network.connection(from, to) {
-                    self.arrive(from, to, packet);
+                    self.arrive(from, to, *packet);
                 }
             }
             Event::GroupWritten { node, start } => {

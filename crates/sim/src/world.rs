@@ -53,7 +53,8 @@ pub(crate) enum Event {
         from: usize,
         to: usize,
         connection: u64,
-        packet: Packet,
+        /// Boxed, because events are moved about in the queue.
+        packet: Box<Packet>,
     },
     GroupWritten {
         node: usize,

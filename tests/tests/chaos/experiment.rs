@@ -18,7 +18,7 @@ use super::{
 };
 
 /// How long faults come if nobody says otherwise.
-const SECONDS: u64 = 8;
+const SECONDS: u64 = 20;
 /// How long clients may take to end, and a node to tell its log, once the mesh is well.
 const PATIENCE: Duration = Duration::from_secs(90);
 /// Small segments and a small write-ahead log, so that there are sealed and recycled ones soon.

@@ -16,12 +16,12 @@ impl Counts {
     }
 
     /// Reads a line that sums up tests: one of those that `cargo test` prints for each program,
-    /// or the one that `cargo nextest` prints at its end. `None` for any other line.
+    /// or the one that `cargo nextest` prints at its end. `None` for any other line, also for what
+    /// nextest repeats, indented, of a test that failed.
     pub(crate) fn read(line: &str) -> Option<Self> {
-        let line = line.trim();
         let numbers = if line.starts_with("test result:") {
             line
-        } else if line.starts_with("Summary [") && line.contains("tests run:") {
+        } else if line.trim_start().starts_with("Summary [") {
             line.split_once("tests run:")?.1
         } else {
             return None;
@@ -90,6 +90,7 @@ mod tests {
             "test one ... ok",
             "error: test failed",
             "running 27 tests",
+            "    test result: FAILED. 0 passed; 1 failed; 0 ignored",
         ] {
             assert_eq!(Counts::read(line), None, "{line}");
         }

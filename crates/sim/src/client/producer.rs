@@ -36,9 +36,11 @@ pub(crate) struct Asked {
     pub(crate) count: u64,
 }
 
+const PADDING: &str = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
+
 /// The payload of a producer's event: no two are alike.
 pub(crate) fn payload(producer: usize, number: u64) -> Bytes {
-    Bytes::from(format!("{producer}:{number}:{}", "x".repeat(40)))
+    Bytes::from(format!("{producer}:{number}:{PADDING}"))
 }
 
 /// Whose event this payload is, and which.

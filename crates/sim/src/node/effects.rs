@@ -243,7 +243,7 @@ impl World {
                 from,
                 to,
                 connection,
-                packet,
+                packet: Box::new(packet),
             },
         );
     }
