@@ -151,8 +151,6 @@ mutants! {
     TrimsStraddling,
     /// A replica that has withdrawn for want of room never comes back.
     NeverResumes,
-    /// A leader that can commit nothing, because those it reaches have withdrawn, leads on for ever.
-    LeadsStranded,
     /// A start counts before it has replayed everything.
     ServesBeforeReplayed,
 }
@@ -170,7 +168,6 @@ impl Mutant {
                 | Self::StaleComparison
                 | Self::LaterCutWins
                 | Self::ForgetsCutOnError
-                | Self::LeadsStranded
         )
     }
 }

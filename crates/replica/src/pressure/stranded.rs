@@ -6,7 +6,6 @@
 //! reaches has room, or so many have withdrawn that nobody could commit anything.
 
 use tetrarch_fsm::TransitionSignal;
-use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::ReplicaRole;
 
 use super::is_withdrawing;
@@ -19,7 +18,7 @@ impl Replica {
     /// Part of each tick of a leader.
     pub(crate) fn give_up_if_stranded(&mut self, ctx: &mut Context<'_>) {
         let deadline = self.stranded_deadline();
-        if deadline.is_none_or(|at| ctx.now.mono < at) || planted(Mutant::LeadsStranded) {
+        if deadline.is_none_or(|at| ctx.now.mono < at) {
             return;
         }
         let reason = "too few of the voters that are heard have room to commit anything";
