@@ -79,14 +79,9 @@ impl Worker {
             }
         };
         self.step(channel, Input::Mended { segment, outcome });
-        if outcome == MendOutcome::Done && self.may_be_read_again(channel) {
+        if outcome == MendOutcome::Done && self.shard.waits_for_mending(channel) {
             self.read_again(channel);
         }
-    }
-
-    fn may_be_read_again(&self, channel: ChannelUid) -> bool {
-        let damaged = self.context.reads.reader().damaged();
-        self.shard.may_be_read_again(channel, damaged)
     }
 
     /// Reads the channel as a start does.
@@ -120,7 +115,7 @@ impl Worker {
     /// The channel was read again. If more of it is damaged, that is mended first.
     pub(super) fn reopen(&mut self, opening: ChannelOpening) {
         let channel = opening.handle.uid;
-        if opening.recovered.damaged || !self.may_be_read_again(channel) {
+        if opening.recovered.damaged || !self.shard.waits_for_mending(channel) {
             return;
         }
         let last = self

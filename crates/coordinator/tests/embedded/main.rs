@@ -98,9 +98,7 @@ async fn exactly_one_node_leads_and_the_watch_tells_how_it_came_about() {
 #[tokio::test]
 async fn a_node_that_is_dropped_lets_go_of_its_store() {
     let mut mesh = Mesh::start(1).await;
-    tokio::time::timeout(PATIENCE, mesh.drop_all_and_restart_one())
-        .await
-        .unwrap();
+    mesh.drop_all_and_restart_one().await;
     mesh.stop().await;
 }
 

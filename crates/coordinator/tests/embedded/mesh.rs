@@ -5,7 +5,11 @@
     reason = "a test that cannot be set up has failed"
 )]
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use rcgen::{
     BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, SanType,
@@ -84,11 +88,13 @@ impl Mesh {
     /// its store is free.
     pub(crate) async fn drop_all_and_restart_one(&mut self) {
         self.nodes.clear();
+        let begun = Instant::now();
         loop {
             match Node::start(self.configs[0].clone()).await {
                 Ok(node) => return self.nodes.push(node),
-                Err(_) => tokio::time::sleep(LOOK_AGAIN).await,
+                Err(error) => assert!(begun.elapsed() < READY, "still not free: {error}"),
             }
+            tokio::time::sleep(LOOK_AGAIN).await;
         }
     }
 

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tetrarch_wire::{Batch, LogPosition, Seq};
+use tetrarch_wire::{Batch, ChannelUid, LogPosition, Seq};
 
 use super::{Log, channel_uid, identity, open_op, read_all, read_on, request, small};
 use crate::{
@@ -43,6 +43,15 @@ fn segments(disk: &CrashDisk) -> Vec<PathBuf> {
     segments.collect()
 }
 
+/// The one segment that is known to be damaged.
+fn damaged(store: &Store) -> (ChannelUid, Seq) {
+    let [one] = store.reader.damaged()[..] else {
+        panic!("one segment is damaged");
+    };
+    one
+}
+
+/// How many new files of segments there are.
 fn unfinished(disk: &CrashDisk) -> usize {
     let files = disk.files().into_iter().map(|(path, _)| path);
     let unfinished = files.filter(|path| path.extension().is_some_and(|end| end == "tmp"));
@@ -134,9 +143,7 @@ fn what_is_intact_of_a_damaged_segment_is_kept() {
     disk.flip(&segments(&disk)[1], 700, 1);
     let mut store = opened(&disk);
     look(&store);
-    let [(channel, base)] = store.reader.damaged()[..] else {
-        panic!("one segment is damaged");
-    };
+    let (channel, base) = damaged(&store);
     let Mended::Lacks { after, .. } = store.flusher.mend(channel, base, &[]).unwrap() else {
         panic!("a batch is lacking");
     };
@@ -154,9 +161,7 @@ fn batches_of_another_history_do_not_mend_anything() {
     let (disk, log) = sample();
     disk.lose(&segments(&disk)[1]);
     let mut store = opened(&disk);
-    let [(channel, base)] = store.reader.damaged()[..] else {
-        panic!("one segment is damaged");
-    };
+    let (channel, base) = damaged(&store);
     let mut other = Log::numbered(1);
     other.all = log.all.clone();
     let before = log.all.partition_point(|batch| batch.last_seq() < base);
@@ -178,9 +183,7 @@ fn batches_that_do_not_continue_what_was_given_before_let_it_begin_anew() {
     let (disk, log) = sample();
     disk.lose(&segments(&disk)[1]);
     let mut store = opened(&disk);
-    let [(channel, base)] = store.reader.damaged()[..] else {
-        panic!("one segment is damaged");
-    };
+    let (channel, base) = damaged(&store);
     let before = log.all.partition_point(|batch| batch.last_seq() < base);
     let mut other = Log::numbered(1);
     other.all = log.all.clone();
@@ -204,7 +207,7 @@ fn a_segment_that_is_trimmed_or_cut_off_meanwhile_need_not_be_mended() {
     let (disk, log) = sample();
     disk.lose(&segments(&disk)[0]);
     let mut store = opened(&disk);
-    let (channel, base) = store.reader.damaged()[0];
+    let (channel, base) = damaged(&store);
     let lacks = store.flusher.mend(channel, base, &[]).unwrap();
     assert!(matches!(lacks, Mended::Lacks { .. }), "{lacks:?}");
     assert_eq!(unfinished(&disk), 1);

@@ -21,7 +21,7 @@ pub(crate) struct Candidacy {
     /// The number of the epoch that it stands for.
     pub(super) n: u64,
     pub(super) begun: Moment,
-    /// When it is over without a result, not counting what the own vote takes to be durable.
+    /// When it is over without a result, once the own vote is durable.
     pub(super) deadline: Moment,
     pub(super) asked_at: Moment,
     pub(super) granted: BTreeSet<VoterId>,

@@ -11,7 +11,8 @@ impl Replica {
     /// A higher epoch exists. `leader` is who leads it, if the news comes from that leader.
     pub(crate) fn adopt(&mut self, n: u64, leader: Option<VoterId>, ctx: &mut Context<'_>) {
         debug_assert!(n > self.hard_state.epoch_seen.n);
-        if let Some(successor) = self.successor_in(n) {
+        let successor = self.successor_in(n);
+        if let Some(successor) = successor.filter(|one| leader.is_none_or(|other| other == *one)) {
             // Its request for this vote is on the way: this leadership was given up, not taken.
             self.relinquish_to(successor, ctx);
         }

@@ -3,7 +3,7 @@
 use tetrarch_wire::{ChannelUid, Seq};
 
 use super::{Shard, Turn};
-use crate::{HaltReason, Input, Replica};
+use crate::{HaltReason, Input};
 
 /// How many segments are mended at a time, so that a disk that rots does not fill the mesh with repairs.
 /// Those that nobody could give so far, and that rest before they are asked for again, do not count.
@@ -38,19 +38,13 @@ impl<A> Shard<A> {
         begun
     }
 
-    /// Whether a channel is to be opened anew, of what the store holds now: it was halted from its
-    /// beginning on, because bytes that a start reads were damaged, and has none left that are.
+    /// Whether a channel was halted from its beginning on, because bytes that a start reads were damaged:
+    /// it is to be opened anew once they can be read.
     #[must_use]
-    pub fn may_be_read_again(
-        &self,
-        channel: ChannelUid,
-        damaged: impl IntoIterator<Item = (ChannelUid, Seq)>,
-    ) -> bool {
-        let waits = |replica: &Replica| {
+    pub fn waits_for_mending(&self, channel: ChannelUid) -> bool {
+        self.get(channel).is_some_and(|(replica, _)| {
             replica.view().halted == Some(HaltReason::Corrupt) && !replica.has_written()
-        };
-        self.get(channel).is_some_and(|(replica, _)| waits(replica))
-            && damaged.into_iter().all(|(other, _)| other != channel)
+        })
     }
 
     /// The segment of a channel that is being mended; `None` if the channel is not here.

@@ -108,19 +108,21 @@ impl World {
         }
     }
 
-    /// A channel that was halted from the start on is opened anew once all its segments are whole.
+    /// A channel that was halted from the start on is opened anew once what a start reads is whole.
     fn take_up_again(&mut self, node: usize, channel: ChannelIndex) {
         let uid = self.channels[channel].uid;
         let Some(process) = &mut self.nodes[node].process else {
             return;
         };
-        let damaged = process.reader.damaged();
-        if !process.shard.may_be_read_again(uid, damaged) {
+        if !process.shard.waits_for_mending(uid) {
             return;
         }
         let found = process.reader.recovered(uid);
         let found = found.expect("a running disk says what it holds");
         let found = found.expect("the channel is open");
+        if !can_be_read(&process.reader, &found) {
+            return;
+        }
         self.tally.count("channels taken up again");
         self.reopen(node, channel, found);
     }
