@@ -1,4 +1,5 @@
-//! The snapshot of producers, which is taken over at a start, and what a leader answers by it.
+//! The snapshot of who votes and of producers, which is taken over at a start, and what a leader answers
+//! by it.
 
 use std::collections::BTreeMap;
 
@@ -14,9 +15,9 @@ use tetrarch_wire::{
 
 use crate::cursor::Cursor;
 
-/// A snapshot as it is written: what the private types of the table look like in bytes.
+/// The producers as they are written: what the private types of their table look like in bytes.
 type Runs = Vec<(u64, u32, u64, [u8; 16])>;
-type Snapshot = BTreeMap<[u8; 16], (u32, u64, Runs)>;
+type Table = BTreeMap<[u8; 16], (u32, u64, Runs)>;
 
 /// Any snapshot is refused, or taken over as it is; then every request of a producer has one answer,
 /// which tells of as many events as were sent.
@@ -27,20 +28,28 @@ pub fn producers(bytes: &[u8]) {
     let mut cursor = Cursor::new(rest);
     let snapshot = match kind {
         0..=63 => rest.to_vec(),
-        64..=255 => postcard::to_allocvec(&table(&mut cursor)).expect("a table serialises"),
+        64..=255 => with_front(&table(&mut cursor)),
     };
     let Some(replica) = replica(&snapshot) else {
         return;
     };
-    let (_, kept) = replica.producer_snapshot();
+    let (_, kept) = replica.snapshot();
     let again = self::replica(&kept).expect("what was written can be read");
-    assert_eq!(again.producer_snapshot().1, kept);
+    assert_eq!(again.snapshot().1, kept);
     Leader::of(replica).serve(&mut cursor);
 }
 
+/// What comes before the producers: who votes, and what was trimmed.
+fn with_front(table: &Table) -> Vec<u8> {
+    let front = (genesis().encode(), Seq::ZERO);
+    let front = postcard::to_allocvec(&front).expect("bytes and a number serialise");
+    let table = postcard::to_allocvec(table).expect("a table serialises");
+    [front, table].concat()
+}
+
 /// A table that a log may have made, or nearly.
-fn table(cursor: &mut Cursor<'_>) -> Snapshot {
-    let mut table = Snapshot::new();
+fn table(cursor: &mut Cursor<'_>) -> Table {
+    let mut table = Table::new();
     for id in 0..cursor.below(4) {
         let mut next = 1 + u64::from(cursor.byte());
         let mut seq = cursor.number();
@@ -63,16 +72,24 @@ fn table(cursor: &mut Cursor<'_>) -> Snapshot {
     table
 }
 
-/// The only voter of a channel, whose start finds this snapshot.
-fn replica(snapshot: &[u8]) -> Option<Replica> {
-    let voter = Voter {
+fn voter() -> Voter {
+    Voter {
         node: NodeId::from_bytes([1; 16]),
         store: StoreId::from_bytes([1; 16]),
-    };
-    let genesis = ChannelConfig::genesis(ChannelClass::Quorum, vec![voter]);
-    let genesis = genesis.expect("one voter is a genesis");
+    }
+}
+
+fn genesis() -> ChannelConfig {
+    let genesis = ChannelConfig::genesis(ChannelClass::Quorum, vec![voter()]);
+    genesis.expect("one voter is a genesis")
+}
+
+/// The only voter of a channel, whose start finds this snapshot. `None` if it is refused, or somebody else
+/// votes.
+fn replica(snapshot: &[u8]) -> Option<Replica> {
+    let genesis = genesis();
     let recovered = Recovered {
-        producers: Some((Seq::ZERO, Bytes::copy_from_slice(snapshot))),
+        snapshot: Some((Seq::ZERO, Bytes::copy_from_slice(snapshot))),
         ..Recovered::empty(&genesis)
     };
     let settings = Settings {
@@ -81,9 +98,9 @@ fn replica(snapshot: &[u8]) -> Option<Replica> {
         ..Settings::default()
     };
     let uid = ChannelUid::from_bytes([0; 32]);
-    match Replica::new(voter.id(), uid, genesis, settings, recovered, NOW) {
-        Ok(replica) => Some(replica),
-        Err(RecoveryError::Producers(_)) => None,
+    match Replica::new(voter().id(), uid, genesis, settings, recovered, NOW) {
+        Ok(replica) => Some(replica).filter(|replica| *replica.config() == self::genesis()),
+        Err(RecoveryError::Snapshot(_)) => None,
         Err(error) => panic!("{error}"),
     }
 }

@@ -151,6 +151,31 @@ impl Mesh {
         })
     }
 
+    /// The places of the nodes that hold a channel, as the catalog has it.
+    #[must_use]
+    pub fn holders_of(&self, channel: &str) -> Vec<usize> {
+        let status = eventually_some(&format!("{channel} is known"), || {
+            self.channel_status(channel)
+        });
+        let names: Vec<String> = status["replicas"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|replica| replica["node"].as_str().map(str::to_owned))
+            .collect();
+        let places = 0..self.nodes.len();
+        places
+            .filter(|index| names.contains(&self.nodes[*index].name))
+            .collect()
+    }
+
+    /// Moves a channel to these nodes and waits until that is done.
+    pub fn move_channel(&self, channel: &str, to: &[usize]) {
+        let names: Vec<&str> = to.iter().map(|index| &*self.nodes[*index].name).collect();
+        let moved = self.run(&["channel", "move", channel, "--to", &names.join(",")]);
+        assert_eq!(moved.code, Some(0), "move failed: {}", moved.stderr);
+    }
+
     /// Every payload of a channel, in order, as one node tells it.
     ///
     /// # Panics

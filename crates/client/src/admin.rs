@@ -163,6 +163,28 @@ impl<'a> Admin<'a> {
         done(asked)
     }
 
+    /// Moves a channel to these nodes, and to no others. Its leader carries it out; how far that is
+    /// [`Self::show_channel`] says.
+    ///
+    /// # Errors
+    /// If there is no such channel or node, a node is not connected, the client has no right, or no node
+    /// answers in time.
+    pub async fn move_channel(&self, name: &str, nodes: &[String]) -> Result<()> {
+        let mut ids = Vec::with_capacity(nodes.len());
+        for node in nodes {
+            ids.push(self.node_id(node).await?);
+        }
+        let asked = self
+            .request(|request| AdminRequest::MoveChannel {
+                request,
+                name: name.to_owned(),
+                nodes: ids.clone(),
+            })
+            .await;
+        self.core.directory.forget_route(name);
+        done(asked)
+    }
+
     /// Describes all nodes and channels as the asked node sees them.
     ///
     /// # Errors

@@ -4,15 +4,15 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     },
 };
 
 use crate::telemetry::{ChannelTelemetry, Progress, Telemetry};
 use dashmap::DashMap;
-use tetrarch_replica::View;
-use tetrarch_wire::{ChannelConfig, ChannelUid, Epoch, ReplicaRole, Seq, VoterId};
+use tetrarch_replica::{Replica, View};
+use tetrarch_wire::{ChannelConfig, ChannelUid, Epoch, NodeId, ReplicaRole, Seq, Voter, VoterId};
 
 /// A follower as its leader sees it.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +42,9 @@ pub(crate) struct Leadership {
     pub(crate) epoch: Option<Epoch>,
     pub(crate) leader: Option<VoterId>,
     pub(crate) followers: Vec<FollowerFacts>,
+    /// Who votes, and who holds the channel besides.
+    pub(crate) voters: Vec<Voter>,
+    pub(crate) learners: Vec<Voter>,
     pub(crate) halted: Option<String>,
 }
 
@@ -93,10 +96,13 @@ impl ChannelHandle {
     }
 
     pub(crate) fn leadership(&self) -> Leadership {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Leadership> {
         self.leadership
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .clone()
     }
 
     /// Writes down what the actor knows after a step.
@@ -115,20 +121,32 @@ impl ChannelHandle {
             durable: view.durable.seq,
             commit: view.commit,
         });
-        let mut leadership = self
-            .leadership
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut leadership = self.lock();
         leadership.epoch = Some(view.epoch_seen);
         leadership.leader = view.leader;
         leadership.halted = view.halted.as_ref().map(|reason| format!("{reason:?}"));
     }
 
+    /// Writes down who votes in the channel, and who holds it besides.
+    pub(crate) fn publish_members(&self, replica: &Replica) {
+        let voters = replica.config().voters().to_vec();
+        let mut learners = replica.all_members();
+        learners.retain(|member| !voters.contains(member));
+        let mut leadership = self.lock();
+        leadership.voters = voters;
+        leadership.learners = learners;
+    }
+
     pub(crate) fn publish_followers(&self, followers: Vec<FollowerFacts>) {
-        self.leadership
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .followers = followers;
+        self.lock().followers = followers;
+    }
+}
+
+impl Leadership {
+    /// The node that a voter or learner is on.
+    pub(crate) fn node_of(&self, id: VoterId) -> Option<NodeId> {
+        let mut members = self.voters.iter().chain(&self.learners);
+        members.find(|member| member.id() == id).map(|one| one.node)
     }
 }
 

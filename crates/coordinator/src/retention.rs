@@ -40,7 +40,7 @@ impl RetentionSweep {
 
     async fn sweep(&self) {
         for worker in self.workers.all() {
-            if worker.commands.send(Command::SaveProducers).await.is_err() {
+            if worker.commands.send(Command::SaveSnapshots).await.is_err() {
                 return;
             }
         }

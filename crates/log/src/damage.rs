@@ -58,12 +58,12 @@ pub enum Damage {
          add this node as a new replica"
     )]
     StateLost,
-    /// The snapshot of producers is unreadable and the log before it is gone.
+    /// The snapshot is unreadable and the log before it is gone.
     #[error(
-        "the snapshot of producers is unreadable and the log it was made from is trimmed; repair \
+        "the snapshot is unreadable and the log it was made from is trimmed; repair \
          the channel from another replica"
     )]
-    ProducersLost,
+    SnapshotLost,
     /// Records of the channel are in the WAL, but not the one that opens it.
     #[error("the WAL holds records of the channel but not its beginning")]
     NeverOpened,

@@ -120,6 +120,14 @@ mutants! {
     /// What failed for want of room is not tried again.
     NeverTryAgain,
 
+    // Moving a channel.
+    /// Nodes that do not vote yet count like voters.
+    LearnersCount,
+    /// Who is not wanted any more lets go of the channel before others hold it.
+    LetsGoAtOnce,
+    /// A start takes the first voters for the present ones.
+    VotersForgottenAtStart,
+
     // Devised from the code alone, by somebody who had not read the checks.
     /// A vote for whom the last vote was for is taken as given, whatever the epoch.
     SameCandidateShortcut,

@@ -93,14 +93,14 @@ impl Replica {
         }
         let majority = self.config().majority();
         let (commit, now, votes) = (self.commit, ctx.now.mono, self.is_voter());
+        let followers = self.voting_followers();
+        let mut confirmed: Vec<Moment> = followers.filter_map(|(_, f)| f.beat_acked).collect();
         let Some(leadership) = &mut self.leadership else {
             return;
         };
         if commit < leadership.start {
             return;
         }
-        let followers = leadership.followers.values();
-        let mut confirmed: Vec<Moment> = followers.filter_map(|f| f.beat_acked).collect();
         if votes {
             confirmed.push(now);
         }

@@ -197,6 +197,12 @@ pub enum Effect {
         /// The last seq that may go.
         upto: Seq,
     },
+    /// The voters are those that the catalog wants under this version: it is to be told. Repeated until
+    /// it knows.
+    Placed {
+        /// The version.
+        version: u64,
+    },
     /// A committed `Delete` ends the channel.
     Deleted,
     /// Send beats about this channel now rather than at the next interval.

@@ -6,7 +6,7 @@ use tetrarch_wire::{
     frame::{ChannelMessage, DiskLevel},
 };
 
-use crate::{MendOutcome, Moment, PersistToken, ReadTicket, Ticket};
+use crate::{MendOutcome, Moment, PersistToken, ReadTicket, Ticket, membership::ReplicaSet};
 
 /// Events that a client wants to append.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +67,11 @@ pub enum LogReadFailure {
 pub enum Input {
     /// The node was chosen to hold the channel (drives CapabilitySelected).
     Select,
-    /// The node was taken out of the replica set (drives PlacementDeselected).
+    /// The catalog says who is to hold the channel. Given again with each change, and in each start
+    /// once the node knows what was committed.
+    Placed(ReplicaSet),
+    /// The node was taken out of the replica set, and the catalog knows that this is carried out
+    /// (drives PlacementDeselected).
     Deselect,
     /// The channel is closed on this node (drives ChannelClose).
     Close,

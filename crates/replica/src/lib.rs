@@ -16,6 +16,7 @@ mod effect;
 mod election;
 mod input;
 mod log_state;
+pub mod membership;
 pub mod placement;
 mod pressure;
 mod produce;
@@ -28,6 +29,7 @@ mod replica;
 mod replication;
 mod settings;
 pub mod shard;
+mod snapshot;
 #[cfg(test)]
 mod testing;
 mod transfer;
@@ -40,10 +42,11 @@ pub use effect::{
 };
 pub use input::{Input, LogReadFailure, PersistFailure, ProduceRequest, Proposal};
 pub use pressure::DiskGauge;
-pub use producer::SnapshotError;
+pub use producer::TableError;
 pub use queues::Queues;
 pub use recovery::{Recovered, RecoveryError};
 pub use repair::MendOutcome;
 pub use replica::Replica;
 pub use settings::{Settings, SettingsError};
+pub use snapshot::SnapshotError;
 pub use view::{FollowerView, View};

@@ -13,8 +13,18 @@ impl Replica {
         }
     }
 
+    /// How far all nodes that are to vote and are connected hold this leader's log; `None` if there are none.
+    fn held_by_learners(&self) -> Option<Seq> {
+        let followers = self.leadership.iter().flat_map(|l| l.followers.iter());
+        let learners = followers.filter(|(id, one)| {
+            let is_wanted = self.members.set.is_some() && self.is_to_stay(**id);
+            one.connected && is_wanted && !self.config().contains(**id)
+        });
+        learners.map(|(_, learner)| learner.acked).min()
+    }
+
     /// Only what is committed and durable on *all* voters may go, so that no voter is ever left
-    /// with a gap (protocol §9.4).
+    /// with a gap (protocol §9.4). Nor is a node that is on its way to a vote, as long as it is there.
     fn propose_trim(&mut self, upto: Seq) {
         let everywhere = if planted(Mutant::TrimWhatAVoterLacks) {
             self.durable_by_voter().into_iter().max()
@@ -22,6 +32,7 @@ impl Replica {
             self.durable_by_voter().into_iter().min()
         };
         let upto = upto.min(self.commit).min(everywhere.unwrap_or(Seq::ZERO));
+        let upto = upto.min(self.held_by_learners().unwrap_or(upto));
         let known = self.controls.trim_point();
         if upto <= known.max(self.log.start().seq) {
             return;

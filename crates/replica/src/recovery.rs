@@ -18,9 +18,11 @@ use crate::{
     durability::Durability,
     election::{Silence, Thrash},
     log_state::LogState,
+    membership::Members,
     pressure::Pressure,
     producer::ProducerTable,
     replication::{Controls, Following},
+    snapshot::Snapshot,
 };
 
 /// What a store holds of a channel at a start.
@@ -37,8 +39,8 @@ pub struct Recovered {
     pub epochs: Vec<EpochStart>,
     /// A commit position that was known once.
     pub commit_hint: Seq,
-    /// A snapshot of the producer table and the committed seq that it stands at.
-    pub producers: Option<(Seq, Bytes)>,
+    /// What [`Replica::snapshot`] said, and the committed seq that it stands at.
+    pub snapshot: Option<(Seq, Bytes)>,
     /// Whether bytes that were written are missing or damaged.
     pub damaged: bool,
 }
@@ -54,7 +56,7 @@ impl Recovered {
             tail: origin,
             epochs: Vec::new(),
             commit_hint: Seq::ZERO,
-            producers: None,
+            snapshot: None,
             damaged: false,
         }
     }
@@ -69,9 +71,9 @@ pub enum RecoveryError {
     /// The settings cannot work.
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    /// The snapshot of the producers cannot be read.
+    /// The snapshot cannot be read.
     #[error(transparent)]
-    Producers(#[from] SnapshotError),
+    Snapshot(#[from] SnapshotError),
     /// The log holds an epoch that the election promise has never seen, so the promise is not the
     /// latest one (protocol §11.6).
     #[error("the log ends in epoch {log}, but the election promise knows only {promised}")]
@@ -113,11 +115,20 @@ impl Replica {
         // The snapshot may be durable before the log is: what it says is committed can be something
         // else than what the log holds there.
         let commit_hint = recovered.commit_hint;
-        let producers = match &recovered.producers {
-            Some((_, bytes)) if !planted(Mutant::ProducersNotRestored) => {
-                ProducerTable::restore(bytes, settings.producer_window)?
-            }
-            Some(_) | None => ProducerTable::new(settings.producer_window),
+        let window = settings.producer_window;
+        let found = match &recovered.snapshot {
+            Some((_, bytes)) => Snapshot::decode(bytes, window)?,
+            None => Snapshot::of_nothing(genesis.clone(), window),
+        };
+        let config = if planted(Mutant::VotersForgottenAtStart) {
+            genesis
+        } else {
+            found.config
+        };
+        let producers = if planted(Mutant::ProducersNotRestored) {
+            ProducerTable::new(window)
+        } else {
+            found.producers
         };
         let Recovered {
             log_start,
@@ -138,7 +149,8 @@ impl Replica {
             commit_hint,
             hinted: commit_hint,
             producers,
-            controls: Controls::new(genesis),
+            controls: Controls::new(config, found.trim_point),
+            members: Members::default(),
             following: Following::default(),
             silence: Silence::new(now.mono),
             thrash: Thrash::default(),
@@ -157,7 +169,7 @@ impl Replica {
         })
     }
 
-    /// Takes in a batch of the recovered log that the snapshot of the producers does not cover,
+    /// Takes in a batch of the recovered log that the snapshot does not cover,
     /// in the order of the log and before the first step. `control` is what a control batch says.
     pub fn replay(&mut self, header: &BatchHeader, control: Option<&Control>) {
         self.last_ts_ms = self.last_ts_ms.max(header.ts_ms);
@@ -176,11 +188,11 @@ mod tests {
 
     /// The snapshot was saved when a batch was committed whose cut and write were still under way.
     #[test]
-    fn a_snapshot_of_producers_does_not_make_what_the_log_holds_committed() {
+    fn a_snapshot_does_not_make_what_the_log_holds_committed() {
         let bench = Bench::follower(3);
         let genesis = bench.replica.config().clone();
         let recovered = Recovered {
-            producers: Some((Seq::new(9), ProducerTable::new(4).snapshot())),
+            snapshot: Some((Seq::new(9), bench.replica.snapshot().1)),
             ..Recovered::empty(&genesis)
         };
         let (me, channel) = (bench.replica.me, bench.replica.channel);

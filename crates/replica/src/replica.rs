@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use tetrarch_fsm::{Role, StateTransition, TransitionSignal};
-use tetrarch_wire::{ChannelConfig, ChannelUid, Epoch, HardState, ReplicaRole, Seq, VoterId};
+use tetrarch_wire::{ChannelUid, Epoch, HardState, ReplicaRole, Seq, VoterId};
 
 use crate::{
     AdminOutcome, Context, Effect, HaltReason, Input, PersistFailure, ReadTicket, RoleChange,
@@ -15,6 +15,7 @@ use crate::{
     durability::Durability,
     election::{Candidacy, Silence, Thrash},
     log_state::LogState,
+    membership::Members,
     pressure::Pressure,
     producer::ProducerTable,
     repair::Repair,
@@ -40,6 +41,7 @@ pub struct Replica {
     pub(crate) hinted: Seq,
     pub(crate) producers: ProducerTable,
     pub(crate) controls: Controls,
+    pub(crate) members: Members,
     pub(crate) following: Following,
     pub(crate) silence: Silence,
     pub(crate) thrash: Thrash,
@@ -68,6 +70,7 @@ impl Replica {
         self.expire(context);
         match input {
             Input::Select => self.on_select(context),
+            Input::Placed(set) => self.on_placed(set, context),
             Input::Deselect => self.leave(TransitionSignal::PlacementDeselected, context),
             Input::Close => self.leave(TransitionSignal::ChannelClose, context),
             Input::Message {
@@ -141,6 +144,7 @@ impl Replica {
             }
             | Input::Select
             | Input::Deselect
+            | Input::Placed(_)
             | Input::Close
             | Input::Message { .. }
             | Input::LeaderHeard { .. }
@@ -173,6 +177,7 @@ impl Replica {
                 self.check_transfer(ctx);
                 self.hand_over_if_due(ctx);
                 self.give_up_if_stranded(ctx);
+                self.carry_out_placement(ctx);
                 self.probe_silent_followers(ctx);
                 self.form_batches(ctx);
             }
@@ -292,16 +297,6 @@ impl Replica {
         known.map_or(self.hard_state.epoch_seen, |epoch| {
             epoch.max(self.hard_state.epoch_seen)
         })
-    }
-
-    /// The configuration in force: the latest one in the log, committed or not.
-    pub(crate) fn config(&self) -> &ChannelConfig {
-        self.controls.config()
-    }
-
-    /// Whether this node votes in the channel.
-    pub(crate) fn is_voter(&self) -> bool {
-        self.config().contains(self.me)
     }
 
     /// The next number for a request that this replica makes.

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::{Epoch, LogPosition, ReplicaRole, Seq, VoterId, frame::ChannelBeat};
 
-use crate::{HaltReason, Moment, Replica, catchup::CatchUp, replication::Flow};
+use crate::{HaltReason, Moment, Replica, catchup::CatchUp, replication::Flow, snapshot};
 
 /// A replica at a glance.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,10 +139,14 @@ impl Replica {
         self.controls.trim_point()
     }
 
-    /// The producer table at the commit position, for a start that need not read the whole log.
+    /// What a start must know of the log up to the commit position, so that it need not read all of it:
+    /// who votes, what was trimmed, and the producers.
     #[must_use]
-    pub fn producer_snapshot(&self) -> (Seq, Bytes) {
-        (self.commit, self.producers.snapshot())
+    pub fn snapshot(&self) -> (Seq, Bytes) {
+        let config = self.controls.config_at(self.commit);
+        let trim_point = self.controls.trim_point();
+        let snapshot = snapshot::encode(config, trim_point, &self.producers);
+        (self.commit, snapshot)
     }
 
     /// Bytes of recent batches in memory.
@@ -205,6 +209,7 @@ impl Replica {
             self.transfer_deadline(),
             self.pressure_deadline(),
             self.stranded_deadline(),
+            self.placement_deadline(),
             staged.then(Moment::default),
         ])
     }

@@ -232,7 +232,12 @@ impl World {
 
     /// Whether every channel has a majority without this node and those.
     fn can_do_without(&self, node: usize, those: &[usize]) -> bool {
-        self.channels.iter().all(|channel| {
+        let mut channels = self.channels.iter().enumerate();
+        channels.all(|(index, channel)| {
+            // Which of its configurations is in force is for its leader to know.
+            if !self.is_placed(index) && channel.holders.contains(&node) {
+                return false;
+            }
             let able = |holder: &&usize| {
                 **holder != node && !those.contains(holder) && !self.damaged.contains(holder)
             };

@@ -90,6 +90,7 @@ impl World {
             }
             Event::Created { channel } => self.created(channel),
             Event::Deleted { channel } => self.deleted(channel),
+            Event::Placed { channel, version } => self.placed(channel, version),
             Event::HearsOf { node, channel } => self.hears_of(node, channel),
             Event::LookAtDisk { node, start } => {
                 if self.nodes[node].process_of(start).is_some() {

@@ -42,6 +42,7 @@ impl Packet {
                 ChannelMessage::SyncChunk(_) => "chunk",
                 ChannelMessage::SyncNack(_) => "pull refused",
                 ChannelMessage::TransferPrepare(_) | ChannelMessage::TransferNow(_) => "handover",
+                ChannelMessage::Placed(_) => "placement report",
                 ChannelMessage::LeaderConflict(_) | ChannelMessage::ConflictResult(_) => "conflict",
                 ChannelMessage::RepairRequest(_) | ChannelMessage::RepairResponse(_) => "repair",
                 ChannelMessage::SegOffer(_)

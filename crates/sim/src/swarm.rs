@@ -156,6 +156,9 @@ pub(crate) struct Swarm {
     pub(crate) transfers: u64,
     /// Trims, of a thousand tenths of a second.
     pub(crate) trims: u64,
+    /// Moves of a channel to other nodes, of a thousand tenths of a second.
+    pub(crate) moves: u64,
+    has_moves: bool,
     /// How wrong clocks run, at most.
     pub(crate) drift_ppm: u64,
     /// Milliseconds between two requests of a producer, about.
@@ -188,11 +191,22 @@ impl Swarm {
             deaths: some(dice, 300),
             transfers: some(dice, 100),
             trims: some(dice, 300),
+            moves: 0,
+            has_moves: false,
             drift_ppm: dice.pick(&[0, 100, 1_000]),
             pace: dice.pick(&[5, 20, 100, 400]),
             store: store(dice),
             dwell: Duration::from_secs(dice.pick(&[0, 1, 3])),
             is_over: false,
+        }
+    }
+
+    /// Channels move to other nodes in some of the seeds.
+    pub(crate) fn draw_moves(&mut self, dice: &mut Dice) {
+        if self.nodes > 3 && dice.permille(600) {
+            self.moves = dice.between(2, 40);
+            self.has_moves = true;
+            self.trims = 0;
         }
     }
 
@@ -232,6 +246,11 @@ impl Swarm {
         self.dwell.as_secs() * 1_000 * MS
     }
 
+    /// Whether channels move in this run.
+    pub(crate) const fn may_move(&self) -> bool {
+        self.has_moves
+    }
+
     /// No fault from now on, and a network that loses nothing.
     pub(crate) fn stop(&mut self) {
         self.is_over = true;
@@ -239,6 +258,7 @@ impl Swarm {
         self.duplication = 0;
         self.hunted = 0;
         self.transfers = 0;
+        self.moves = 0;
         self.latency = (0, 20.min(self.latency.1));
     }
 

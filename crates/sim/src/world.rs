@@ -13,7 +13,7 @@ use crate::{
     client::{Asked, Consumer, Producer},
     dice::Dice,
     network::{Network, Packet},
-    node::Node,
+    node::{Node, SimCatalog},
     swarm::{Limits, Swarm},
     tally::Tally,
     trace::Trace,
@@ -38,10 +38,13 @@ pub(crate) type ChannelIndex = usize;
 pub(crate) struct Channel {
     pub(crate) uid: ChannelUid,
     pub(crate) genesis: ChannelConfig,
-    /// The nodes that hold it.
+    /// The node that is to lead first.
+    pub(crate) first: usize,
+    /// The nodes that hold it, or are to.
     pub(crate) holders: Vec<usize>,
     /// Those of them that know of it.
     pub(crate) known_to: BTreeSet<usize>,
+    pub(crate) is_created: bool,
     pub(crate) is_deleted: bool,
 }
 
@@ -147,6 +150,11 @@ pub(crate) enum Event {
     Deleted {
         channel: ChannelIndex,
     },
+    /// A leader says that what the catalog wants is carried out.
+    Placed {
+        channel: ChannelIndex,
+        version: u64,
+    },
     /// A node reads in the catalog what has become of a channel.
     HearsOf {
         node: usize,
@@ -203,6 +211,7 @@ impl Event {
             | Self::Operate
             | Self::Created { .. }
             | Self::Deleted { .. }
+            | Self::Placed { .. }
             | Self::HearsOf { .. }
             | Self::Fault
             | Self::Hunt { .. }
@@ -227,6 +236,7 @@ pub(crate) struct World {
     pub(crate) swarm: Swarm,
     pub(crate) settings: Settings,
     pub(crate) channels: Vec<Channel>,
+    pub(crate) catalog: SimCatalog,
     pub(crate) nodes: Vec<Node>,
     pub(crate) network: Network,
     pub(crate) producers: Vec<Producer>,
@@ -248,7 +258,9 @@ impl World {
     /// The world of a seed.
     pub(crate) fn new(seed: u64, limits: &Limits, trace: Trace) -> Self {
         let mut dice = Dice::new(seed);
-        let swarm = Swarm::draw(&mut dice, limits);
+        let mut swarm = Swarm::draw(&mut dice, limits);
+        // Of its own, so that the others stay what they were.
+        swarm.draw_moves(&mut Dice::new(seed ^ 0x4D0E));
         let settings = swarm.settings(&mut dice);
         let voters: Vec<Voter> = (0..swarm.nodes).map(Node::voter).collect();
         let channels: Vec<Channel> = (0..swarm.channels)
@@ -273,6 +285,7 @@ impl World {
             network: Network::new(swarm.nodes),
             swarm,
             settings,
+            catalog: SimCatalog::new(&channels),
             channels,
             nodes,
             producers,
@@ -338,6 +351,7 @@ impl World {
 
     /// Stops the faults, and demands progress and agreement (I27, I9).
     pub(crate) fn heal(&mut self) {
+        self.swarm.stop();
         self.leave_a_core();
         self.i27_every_channel_acknowledges();
         self.stop_faults();
@@ -352,6 +366,7 @@ impl World {
                 moved = (self.now, durable);
             }
         }
+        self.i27_every_move_is_carried_out();
         self.chronicle.i9_everything_acknowledged_is_everywhere(
             &self.nodes,
             &self.channels,
@@ -362,6 +377,9 @@ impl World {
 
     /// Whether everybody has everything, as far as a look at all bytes can tell.
     fn is_whole_everywhere(&self) -> bool {
+        if (0..self.channels.len()).any(|channel| !self.is_placed(channel)) {
+            return false;
+        }
         self.look_for_damage();
         self.chronicle
             .all_caught_up(&self.nodes, &self.channels, &self.damaged)
@@ -447,8 +465,10 @@ fn channel(index: usize, voters: &[Voter], dice: &mut Dice) -> Channel {
     Channel {
         uid: ChannelUid::derive(&format!("c{index}"), &[0; 16]),
         genesis,
+        first: holders[0],
         known_to: holders.iter().copied().collect(),
         holders,
+        is_created: true,
         is_deleted: false,
     }
 }

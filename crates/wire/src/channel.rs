@@ -80,6 +80,8 @@ pub struct ChannelConfig {
     pub seq: Seq,
     /// The promise.
     pub class: ChannelClass,
+    /// Which wish of the catalog it carries out, counted from 1; 0 for the genesis.
+    pub version: u64,
     /// The voters, in ascending order of [`VoterId`].
     voters: Vec<Voter>,
     /// Their ids: each is a hash, and asked for at every step of a replica.
@@ -91,16 +93,23 @@ pub struct ChannelConfig {
 struct Encoded {
     seq: Seq,
     class: ChannelClass,
+    version: u64,
     voters: Vec<Voter>,
 }
 
 impl From<Encoded> for ChannelConfig {
     fn from(encoded: Encoded) -> Self {
-        let Encoded { seq, class, voters } = encoded;
+        let Encoded {
+            seq,
+            class,
+            version,
+            voters,
+        } = encoded;
         let ids = voters.iter().map(Voter::id).collect();
         Self {
             seq,
             class,
+            version,
             voters,
             ids,
         }
@@ -112,10 +121,16 @@ impl From<ChannelConfig> for Encoded {
         let ChannelConfig {
             seq,
             class,
+            version,
             voters,
             ids: _,
         } = config;
-        Self { seq, class, voters }
+        Self {
+            seq,
+            class,
+            version,
+            voters,
+        }
     }
 }
 
@@ -129,10 +144,29 @@ impl ChannelConfig {
         let config = Self::from(Encoded {
             seq: Seq::ZERO,
             class,
+            version: 0,
             voters,
         });
         config.check()?;
         Ok(config)
+    }
+
+    /// This configuration with one voter more; it gets its seq when it is appended.
+    ///
+    /// # Errors
+    /// If the voter is in it already, or there are [`limits::MAX_VOTERS`].
+    pub fn with(&self, voter: Voter) -> Result<Self, DecodeError> {
+        let voters = self.voters.iter().copied().chain([voter]);
+        Self::genesis(self.class, voters.collect())
+    }
+
+    /// This configuration without that voter; it gets its seq when it is appended.
+    ///
+    /// # Errors
+    /// If nobody else votes.
+    pub fn without(&self, voter: VoterId) -> Result<Self, DecodeError> {
+        let others = self.voters.iter().filter(|other| other.id() != voter);
+        Self::genesis(self.class, others.copied().collect())
     }
 
     /// The voters, in ascending order of [`VoterId`].

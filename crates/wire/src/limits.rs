@@ -30,6 +30,8 @@ pub const MAX_EPOCH_HISTORY: usize = 16;
 pub const MAX_BEAT_ROWS: usize = 512;
 /// Most voters of one channel.
 pub const MAX_VOTERS: usize = 9;
+/// Most nodes that hold a channel while it moves: those that come and those that go.
+pub const MAX_HOLDERS: usize = 2 * MAX_VOTERS;
 /// Most nodes in one description of the mesh.
 pub const MAX_NODES: usize = 1_024;
 /// Most channels named in one request, or described in one page of an answer.

@@ -66,7 +66,7 @@ pub(crate) struct Disk {
     /// The position before the first batch that can still be read.
     pub(crate) start: LogPosition,
     pub(crate) hint: Seq,
-    pub(crate) producers: Option<(Seq, Bytes)>,
+    pub(crate) snapshot: Option<(Seq, Bytes)>,
 }
 
 impl Disk {
@@ -77,7 +77,7 @@ impl Disk {
             log: Log { origin, batches },
             start: origin,
             hint: Seq::ZERO,
-            producers: None,
+            snapshot: None,
         }
     }
 
@@ -128,7 +128,7 @@ impl Disk {
             tail: self.log.tail(),
             epochs: self.epochs(),
             commit_hint: self.hint,
-            producers: self.producers.clone(),
+            snapshot: self.snapshot.clone(),
             damaged: false,
         }
     }

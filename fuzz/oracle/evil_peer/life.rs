@@ -200,6 +200,7 @@ impl<'a> Life<'a> {
             | Effect::RoleChanged(_)
             | Effect::TransitionRejected(_)
             | Effect::Committed { .. }
+            | Effect::Placed { .. }
             | Effect::Deleted
             | Effect::BeatNow
             | Effect::Halted(_) => {}

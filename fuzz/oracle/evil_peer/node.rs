@@ -121,11 +121,11 @@ impl Node {
         if start.seq <= self.disk.start.seq {
             return None;
         }
-        let (seq, producers) = self.replica.producer_snapshot();
+        let (seq, snapshot) = self.replica.snapshot();
         if seq < start.seq {
             return None;
         }
-        self.disk.producers = Some((seq, producers));
+        self.disk.snapshot = Some((seq, snapshot));
         self.disk.start = start;
         Some(start)
     }
@@ -169,7 +169,7 @@ fn begin(cast: &Cast, disk: &Disk, at: Duration) -> Replica {
 
 /// Up to where a start need not read the log.
 pub(crate) fn covered(disk: &Disk) -> Seq {
-    let snapshot = disk.producers.as_ref().map_or(Seq::ZERO, |(seq, _)| *seq);
+    let snapshot = disk.snapshot.as_ref().map_or(Seq::ZERO, |(seq, _)| *seq);
     snapshot.max(disk.start.seq)
 }
 

@@ -116,7 +116,7 @@ impl History {
                 self.flush(|store| store.flusher.flush(budget).map(drop));
             }
             185..=204 => self.flush(|store| store.flusher.flush_all().map(drop)),
-            205..=214 => self.save_producers(cursor),
+            205..=214 => self.save_snapshot(cursor),
             215..=219 => self.flush(|store| store.flusher.purge_deleted().map(drop)),
             220..=234 => {
                 self.store = None;
@@ -216,7 +216,7 @@ impl History {
         }
     }
 
-    fn save_producers(&mut self, cursor: &mut Cursor<'_>) {
+    fn save_snapshot(&mut self, cursor: &mut Cursor<'_>) {
         let channels: Vec<ChannelUid> = self.ledger.steps.keys().copied().collect();
         if channels.is_empty() {
             return;
@@ -225,10 +225,10 @@ impl History {
         if let Some(state) = self.ledger.now(channel) {
             let seq = state.tail().seq;
             let bytes = Bytes::from(vec![cursor.byte(); 1 + cursor.below(100)]);
-            let saved = self.store().flusher.save_producers(channel, seq, &bytes);
+            let saved = self.store().flusher.save_snapshot(channel, seq, &bytes);
             saved.unwrap_or_else(|error| panic!("{error}"));
-            let producers = self.ledger.producers.entry(channel).or_default();
-            producers.push((seq, bytes));
+            let snapshots = self.ledger.snapshots.entry(channel).or_default();
+            snapshots.push((seq, bytes));
         }
     }
 

@@ -26,8 +26,8 @@ pub(super) struct Ledger {
     pub(super) steps: BTreeMap<ChannelUid, Vec<Step>>,
     /// Every batch that was ever given to a channel.
     pub(super) written: BTreeMap<ChannelUid, BTreeSet<Vec<u8>>>,
-    /// Every snapshot of producers that was ever given, the latest last.
-    pub(super) producers: BTreeMap<ChannelUid, Vec<(Seq, Bytes)>>,
+    /// Every snapshot that was ever given, the latest last.
+    pub(super) snapshots: BTreeMap<ChannelUid, Vec<(Seq, Bytes)>>,
     /// The latest group of which it was reported that it is durable.
     pub(super) reported: u64,
 }

@@ -295,7 +295,11 @@ impl ProducerTask {
                     leader,
                     detail: format!("channel '{channel}'"),
                 };
-                if is_passing(reason) || reason == RetryReason::UnknownChannel {
+                if reason == RetryReason::UnknownChannel {
+                    // Others hold it by now, or it is so new that this node does not know it.
+                    self.core.directory.forget_route(&channel);
+                    self.try_again(index, error);
+                } else if is_passing(reason) {
                     self.try_again(index, error);
                 } else {
                     self.give_up(index, error);

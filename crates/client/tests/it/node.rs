@@ -295,9 +295,9 @@ fn administer(world: &mut World, request: &AdminRequest) -> AdminResponse {
                 next,
             }
         }
-        AdminRequest::AlterChannel { .. } | AdminRequest::Relinquish { .. } => {
-            AdminResponse::Done { request: number }
-        }
+        AdminRequest::AlterChannel { .. }
+        | AdminRequest::Relinquish { .. }
+        | AdminRequest::MoveChannel { .. } => AdminResponse::Done { request: number },
         AdminRequest::Status { after, .. } => AdminResponse::Status {
             request: number,
             page: status(world, after.as_deref()),
@@ -337,6 +337,7 @@ fn status(world: &World, after: Option<&str>) -> StatusPage {
             tail: None,
             commit: None,
             halted: None,
+            is_moving: false,
             replicas: Vec::new(),
         })
         .collect();

@@ -1,7 +1,7 @@
 //! Following `__meta`: every committed command is applied to this node's copy, and then the node
 //! takes up what it must hold and lets go of what it must not.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use tetrarch_log::WriteOp;
 use tetrarch_replica::{Recovered, catalog::AssignmentChange};
@@ -9,7 +9,10 @@ use tetrarch_wire::{
     Batch, BatchKind, ChannelUid, DecodeError, Seq, VoterId,
     frame::{CatalogCommand, ChannelEntry},
 };
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{
+    oneshot::{self, error::RecvError},
+    watch,
+};
 
 use super::CatalogView;
 use crate::{
@@ -21,6 +24,9 @@ use crate::{
 
 /// Most bytes of commands that are applied before the node acts on them.
 const CHUNK_BYTES: u32 = 1024 * 1024;
+
+/// How often a node that has just started looks whether it knows the whole catalog.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// The task that follows `__meta`.
 pub(crate) struct Follower {
@@ -47,6 +53,7 @@ impl Follower {
 
     async fn follow(&self) -> &'static str {
         let mut next = Seq::FIRST;
+        let mut is_reconciled = false;
         loop {
             let (reply, answer) = oneshot::channel();
             let channel = self.view.meta().uid;
@@ -66,7 +73,7 @@ impl Follower {
             {
                 return "the node is stopping";
             }
-            let batches = match answer.await {
+            let batches = match self.reconciling(answer, &mut is_reconciled).await {
                 Ok(ReadReply::Batches { batches, .. }) => batches,
                 Ok(ReadReply::Trimmed { .. }) => return "a part of it is not there any more",
                 Ok(ReadReply::Failed { why }) => return why,
@@ -74,34 +81,79 @@ impl Follower {
             };
             if let Some(last) = batches.last() {
                 next = last.last_seq().next();
-                self.apply(&batches);
+                let moved = self.apply(&batches);
                 self.reconcile().await;
+                self.tell(moved).await;
                 // Only now: whoever waits for a command finds its effect.
                 self.view.advance(last.last_seq());
             }
         }
     }
 
-    fn apply(&self, batches: &[Batch]) {
+    /// Waits for an answer. Channels come to this node and leave it only once it knows all that was
+    /// committed: on its way there, after a start, it sees states in which it did not hold yet what it
+    /// holds by now, or still held what it has let go of. What it finds in its store it holds at once.
+    async fn reconciling<T>(
+        &self,
+        mut answer: oneshot::Receiver<T>,
+        is_reconciled: &mut bool,
+    ) -> Result<T, RecvError> {
+        while !*is_reconciled {
+            if self.knows_all() {
+                self.reconcile().await;
+                *is_reconciled = true;
+            } else if let Ok(answered) = tokio::time::timeout(LOOK_AGAIN, &mut answer).await {
+                return answered;
+            }
+        }
+        answer.await
+    }
+
+    /// Whether everything that was committed in `__meta` when this node started is applied.
+    fn knows_all(&self) -> bool {
+        let meta = self.registry.get(self.view.meta().uid);
+        self.view
+            .is_settled(meta.and_then(|meta| meta.current_commit()))
+    }
+
+    /// Applies commands, and gives the channels that others are to hold from now on.
+    fn apply(&self, batches: &[Batch]) -> BTreeSet<ChannelUid> {
+        let mut moved = BTreeSet::new();
         for batch in batches
             .iter()
             .filter(|batch| batch.kind() == BatchKind::Data)
         {
-            if let Err(error) = self.apply_batch(batch) {
+            if let Err(error) = self.apply_batch(batch, &mut moved) {
                 // Every node skips it alike: the fold stays the same everywhere.
                 tracing::error!(seq = %batch.base_seq(), %error, "a catalog command is unreadable");
             }
         }
+        moved
     }
 
-    fn apply_batch(&self, batch: &Batch) -> Result<(), DecodeError> {
+    fn apply_batch(
+        &self,
+        batch: &Batch,
+        moved: &mut BTreeSet<ChannelUid>,
+    ) -> Result<(), DecodeError> {
         let mut seq = batch.base_seq();
         for event in batch.events()?.iter() {
-            self.view
-                .apply(seq, &CatalogCommand::decode(&event.payload)?);
+            let command = CatalogCommand::decode(&event.payload)?;
+            moved.extend(self.view.apply(seq, &command));
             seq = seq.next();
         }
         Ok(())
+    }
+
+    /// The replicas of moved channels that are here learn who is to hold them.
+    async fn tell(&self, moved: BTreeSet<ChannelUid>) {
+        for channel in moved {
+            if let Some(set) = self.view.replica_set(channel)
+                && self.registry.get(channel).is_some()
+            {
+                self.order(channel, Command::Placed { channel, set }).await;
+            }
+        }
     }
 
     async fn reconcile(&self) {
@@ -116,9 +168,16 @@ impl Follower {
         for change in self.view.reconcile(self.me, &held) {
             match change {
                 AssignmentChange::Assigned(entry) if held.contains(&entry.uid) => {}
+                AssignmentChange::Assigned(_) | AssignmentChange::Released { .. }
+                    if !self.knows_all() => {}
                 AssignmentChange::Assigned(entry) => self.take_up(&entry).await,
                 AssignmentChange::Deleted { uid } => {
                     self.order(uid, Command::Close(uid)).await;
+                    self.writes.order(uid, WriteOp::Delete);
+                }
+                AssignmentChange::Released { uid } => {
+                    tracing::info!(channel = %uid, "others hold this channel now");
+                    self.order(uid, Command::Release(uid)).await;
                     self.writes.order(uid, WriteOp::Delete);
                 }
                 // A channel that the catalog does not know is never deleted because of that
@@ -126,7 +185,6 @@ impl Follower {
                 AssignmentChange::Unassigned { uid } => {
                     tracing::warn!(channel = %uid, "the catalog does not know this channel");
                 }
-                AssignmentChange::RetentionChanged { .. } => {}
             }
         }
     }
@@ -151,6 +209,7 @@ impl Follower {
         }
         self.order(entry.uid, Command::Open(Box::new(opening)))
             .await;
+        self.tell(BTreeSet::from([entry.uid])).await;
     }
 
     async fn order(&self, channel: ChannelUid, command: Command) {

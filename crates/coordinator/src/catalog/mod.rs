@@ -3,8 +3,10 @@
 
 mod follow;
 mod propose;
+mod report;
 mod view;
 
 pub(crate) use follow::{Follower, opening_of_lost, opening_of_new};
 pub(crate) use propose::{ProposalError, propose};
+pub(crate) use report::{ReportHandle, Reports};
 pub(crate) use view::CatalogView;

@@ -8,7 +8,10 @@ use std::{
     },
 };
 
-use tetrarch_replica::catalog::{AssignmentChange, Catalog, CatalogChange, CatalogPage};
+use tetrarch_replica::{
+    catalog::{AssignmentChange, Catalog, CatalogChange, CatalogPage},
+    membership::ReplicaSet,
+};
 use tetrarch_wire::{ChannelUid, Seq, VoterId, frame::CatalogCommand, frame::ChannelEntry};
 use tokio::sync::watch;
 
@@ -62,6 +65,11 @@ impl CatalogView {
         self.read().catalog.get(uid).cloned()
     }
 
+    /// Who holds the channel with that uid; `None` for the catalog's own, which its genesis says.
+    pub(crate) fn replica_set(&self, uid: ChannelUid) -> Option<ReplicaSet> {
+        self.read().catalog.replica_set(uid).cloned()
+    }
+
     /// Channels by name, after a name.
     pub(crate) fn list(&self, after: Option<&str>, limit: usize) -> CatalogPage {
         self.read().catalog.list(after, limit)
@@ -96,15 +104,23 @@ impl CatalogView {
         self.read().catalog.reconcile(voter, held)
     }
 
-    /// Applies the command at `seq`.
-    pub(super) fn apply(&self, seq: Seq, command: &CatalogCommand) {
+    /// Applies the command at `seq`. Gives the channel that others are to hold from now on, if it is one.
+    pub(super) fn apply(&self, seq: Seq, command: &CatalogCommand) -> Option<ChannelUid> {
         let mut state = self.write();
         let change = state.catalog.apply(seq, command);
         tell(seq, &change);
+        let moved = match &change {
+            CatalogChange::Placed(entry, _) => Some(entry.uid),
+            CatalogChange::Created(_)
+            | CatalogChange::RetentionChanged(_)
+            | CatalogChange::Deleted(_)
+            | CatalogChange::Refused(_) => None,
+        };
         state.outcomes.insert(seq, change);
         while state.outcomes.len() > OUTCOMES {
             state.outcomes.pop_first();
         }
+        moved
     }
 
     /// Lets those who wait for `seq` go on.
@@ -132,6 +148,11 @@ fn tell(seq: Seq, change: &CatalogChange) {
         }
         CatalogChange::Deleted(entry) => {
             tracing::info!(%seq, channel = entry.name, uid = %entry.uid, "channel deleted");
+        }
+        CatalogChange::Placed(entry, set) => {
+            let (version, replicas) = (set.version(), set.wanted().count());
+            let is_complete = set.is_settled();
+            tracing::info!(%seq, channel = entry.name, version, replicas, is_complete, "channel moves");
         }
         CatalogChange::Refused(refusal) => {
             tracing::info!(%seq, %refusal, "a catalog command changed nothing");

@@ -7,7 +7,7 @@ use tetrarch_replica::{
 };
 use tetrarch_wire::{
     ChannelUid, Epoch, Seq, VoterId,
-    frame::{ChannelFrame, ChannelMessage, ProduceOutcome},
+    frame::{ChannelFrame, ChannelMessage, PlacementReport, ProduceOutcome},
 };
 
 use super::{StoreAnswer, Worker, tickets::Waiting};
@@ -62,6 +62,7 @@ impl Worker {
             // Readers and the handle are served once, when the turn is settled.
             Effect::Committed { .. } => {}
             Effect::Trim { upto } => self.trim(channel, upto),
+            Effect::Placed { version } => self.report(PlacementReport { channel, version }),
             Effect::Deleted => self.context.writes.order(channel, WriteOp::Delete),
             Effect::BeatNow => self.context.beats.beat_now(channel),
             Effect::Halted(reason) => self.halted(channel, &reason),
@@ -98,14 +99,30 @@ impl Worker {
         lane: Lane,
     ) {
         let known = self.shard.get(channel);
-        if let Some(node) = known.and_then(|(_, actor)| actor.node_of(to)) {
+        if let Some(member) = known.and_then(|(replica, _)| replica.member(to)) {
             self.context.mesh.send(
-                node,
+                member.node,
                 lane,
                 ChannelFrame {
                     channel,
                     epoch,
                     message,
+                },
+            );
+        }
+    }
+
+    /// Tells the catalog that a move is complete: whoever leads it writes it down.
+    fn report(&self, report: PlacementReport) {
+        self.context.reports.offer(self.context.me, report);
+        for founder in self.context.facts.founders() {
+            self.context.mesh.send(
+                founder,
+                Lane::Control,
+                ChannelFrame {
+                    channel: self.context.meta,
+                    epoch: Epoch::NONE,
+                    message: ChannelMessage::Placed(report),
                 },
             );
         }

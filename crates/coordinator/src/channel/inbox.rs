@@ -7,6 +7,7 @@ use tetrarch_log::{Failure, Mended};
 use tetrarch_replica::{
     AdminOutcome, LogReadFailure, ReadTicket, Recovered,
     beat::{ChannelFact, Repeat},
+    membership::ReplicaSet,
 };
 use tetrarch_wire::{
     Batch, BatchHeader, ChannelUid, Epoch, LogPosition, NodeId, ProducerEpoch, ProducerId,
@@ -63,6 +64,13 @@ pub(crate) enum Command {
         /// What is said again of many channels.
         repeats: Vec<Repeat>,
     },
+    /// The catalog says who is to hold a channel.
+    Placed {
+        channel: ChannelUid,
+        set: ReplicaSet,
+    },
+    /// Others hold a channel now: it leaves this node.
+    Release(ChannelUid),
     /// The leader of a channel is to hand over.
     Transfer {
         channel: ChannelUid,
@@ -83,8 +91,8 @@ pub(crate) enum Command {
         channel: ChannelUid,
         log_start: LogPosition,
     },
-    /// Save the producers of channels that have gone on for long since the last time.
-    SaveProducers,
+    /// Save the snapshots of channels that have gone on for long since the last time.
+    SaveSnapshots,
 }
 
 /// What the store has done for a replica.

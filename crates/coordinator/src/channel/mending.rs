@@ -122,7 +122,7 @@ impl Worker {
             .shard
             .get(channel)
             .map(|(replica, _)| replica.last_read());
-        self.close(channel);
+        self.close(channel, Input::Close);
         self.open(opening);
         if let Some(last) = last {
             self.shard.number_reads_after(channel, last);

@@ -7,9 +7,9 @@ use tetrarch_wire::{ChannelUid, ReplicaRole, Seq};
 use super::{Worker, tickets::Waiting};
 use crate::{clock, store::FlushOrder};
 
-/// After how many committed events the producers of a channel are saved again, so that a start
+/// After how many committed events the snapshot of a channel is saved again, so that a start
 /// has a bounded number of batches to read back.
-const SAVE_PRODUCERS_EVERY: u64 = 1_000_000;
+const SAVE_SNAPSHOT_EVERY: u64 = 1_000_000;
 
 impl Worker {
     /// Earns the rows of all channels: those of a worker that is stuck look dead to their
@@ -24,7 +24,7 @@ impl Worker {
         }
         self.context.beats.stamp_all(&stamps, now);
         for stamp in stamps {
-            if let Some((replica, actor)) = self.shard.get(stamp.channel) {
+            if let Some((replica, actor)) = self.shard.get_mut(stamp.channel) {
                 actor.publish_followers(replica, now);
             }
         }
@@ -35,26 +35,26 @@ impl Worker {
         self.shard.share_memory(together, each);
     }
 
-    /// Drops what retention allows to drop, once the producers are saved.
+    /// Drops what retention allows to drop, once a snapshot is saved.
     pub(super) fn trim(&mut self, channel: ChannelUid, upto: Seq) {
-        self.save_producers_of(channel, Some(upto));
+        self.save_snapshot_of(channel, Some(upto));
     }
 
-    pub(super) fn save_producers(&mut self) {
+    pub(super) fn save_snapshots(&mut self) {
         let channels = self.shard.iter().filter(|(_, replica, actor)| {
-            replica.view().commit.since(actor.producers_saved) >= SAVE_PRODUCERS_EVERY
+            replica.view().commit.since(actor.snapshot_saved) >= SAVE_SNAPSHOT_EVERY
         });
         let due: Vec<ChannelUid> = channels.map(|(channel, ..)| channel).collect();
         for channel in due {
-            self.save_producers_of(channel, None);
+            self.save_snapshot_of(channel, None);
         }
     }
 
-    fn save_producers_of(&mut self, channel: ChannelUid, then_trim: Option<Seq>) {
+    fn save_snapshot_of(&mut self, channel: ChannelUid, then_trim: Option<Seq>) {
         if let Some((replica, actor)) = self.shard.get_mut(channel) {
-            let (seq, bytes) = replica.producer_snapshot();
-            actor.producers_saved = seq;
-            self.context.flush.order(FlushOrder::SaveProducers {
+            let (seq, bytes) = replica.snapshot();
+            actor.snapshot_saved = seq;
+            self.context.flush.order(FlushOrder::SaveSnapshot {
                 channel,
                 seq,
                 bytes,

@@ -12,7 +12,7 @@ use tetrarch_replica::{
     shard::{Shard, ShardEffect, Turn},
 };
 use tetrarch_wire::{
-    ChannelUid, ProducerEpoch, ProducerId, ProducerSeq, VoterId,
+    ChannelUid, ProducerEpoch, ProducerId, ProducerSeq, Voter, VoterId,
     frame::{ProduceOutcome, RetryReason},
 };
 use tokio::sync::{broadcast, mpsc, watch};
@@ -25,6 +25,7 @@ use super::{
 };
 use crate::{
     beats::BeatHandle,
+    catalog::ReportHandle,
     clock::{self, Jitter},
     node::{NodeFacts, TransitionEvent},
     registry::Registry,
@@ -59,6 +60,7 @@ pub(crate) struct WorkerContext {
     pub(crate) flush: FlushHandle,
     pub(crate) registry: Arc<Registry>,
     pub(crate) facts: Arc<NodeFacts>,
+    pub(crate) reports: ReportHandle,
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) transitions: broadcast::Sender<TransitionEvent>,
     pub(crate) store_failed: Arc<watch::Sender<bool>>,
@@ -254,7 +256,9 @@ impl Worker {
     fn on_command(&mut self, command: Command) {
         match command {
             Command::Open(opening) => self.open(*opening),
-            Command::Close(channel) => self.close(channel),
+            Command::Close(channel) => self.close(channel, Input::Close),
+            Command::Release(channel) => self.close(channel, Input::Deselect),
+            Command::Placed { channel, set } => self.step(channel, Input::Placed(set)),
             Command::PeerFound(peer) => {
                 self.turn(|shard, turn| shard.peer_found(peer, turn));
             }
@@ -271,10 +275,12 @@ impl Worker {
                 reply,
             } => {
                 // Dropping the reply says that the channel is not here.
-                let Some((_, actor)) = self.shard.get(channel) else {
+                let Some((replica, _)) = self.shard.get(channel) else {
                     return;
                 };
-                let to = to.and_then(|node| actor.voter_on(node));
+                let mut voters = replica.config().voters().iter();
+                let to = to.and_then(|node| voters.find(|voter| voter.node == node));
+                let to = to.map(Voter::id);
                 let ticket = self.tickets.keep(Waiting::Admin(reply));
                 self.step(channel, Input::Transfer { ticket, to, forced });
             }
@@ -295,7 +301,7 @@ impl Worker {
             Command::Trimmed { channel, log_start } => {
                 self.step(channel, Input::Trimmed { log_start });
             }
-            Command::SaveProducers => self.save_producers(),
+            Command::SaveSnapshots => self.save_snapshots(),
         }
     }
 
@@ -395,10 +401,8 @@ impl Worker {
         self.context.registry.insert(&handle);
         self.context.writes.forget_failures(channel);
         let facts = &self.context.facts;
-        let me = self.context.me;
-        let actor = Actor::new(handle, me, |node| facts.name_of(node));
-        let peers = actor.peers(me);
-        self.shard.add(channel, replica, peers, actor);
+        let actor = Actor::new(handle, Arc::clone(facts));
+        self.shard.add(channel, replica, actor);
         self.step(channel, Input::Select);
         for peer in self.context.mesh.peers() {
             if self.shard.held_with(peer.voter).any(|held| held == channel) {
@@ -407,8 +411,9 @@ impl Worker {
         }
     }
 
-    pub(super) fn close(&mut self, channel: ChannelUid) {
-        self.step(channel, Input::Close);
+    /// The channel leaves this node, and `last` is the last that it hears.
+    pub(super) fn close(&mut self, channel: ChannelUid, last: Input) {
+        self.step(channel, last);
         if let Some(mut actor) = self.shard.remove(channel) {
             actor.dismiss_readers();
             self.context.beats.forget(channel);

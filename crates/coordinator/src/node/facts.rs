@@ -86,8 +86,28 @@ impl NodeFacts {
 
     /// The node on which `voter` of a channel is.
     pub(crate) fn node_of(&self, channel: ChannelUid, voter: VoterId) -> Option<NodeId> {
-        let handle = self.registry.get(channel)?;
-        handle.genesis.voter(voter).map(|member| member.node)
+        self.registry.get(channel)?.leadership().node_of(voter)
+    }
+
+    /// The nodes that vote in the catalog's channel.
+    pub(crate) fn founders(&self) -> impl Iterator<Item = NodeId> {
+        let others = self.genesis.founders().iter().map(|founder| founder.node);
+        others.filter(|node| *node != self.voter.node)
+    }
+
+    /// The voters that these nodes are, if all of them are connected.
+    ///
+    /// # Errors
+    /// The name of one that is not.
+    pub(crate) fn voters_on(&self, nodes: &[NodeId]) -> Result<Vec<Voter>, String> {
+        let live = self.placement_nodes();
+        let voter_on = |node: &NodeId| {
+            let found = live.iter().find(|one| one.voter.node == *node);
+            found
+                .map(|one| one.voter)
+                .ok_or_else(|| self.name_of(*node))
+        };
+        nodes.iter().map(voter_on).collect()
     }
 
     /// A node's name, or the beginning of its id if it was never heard of.

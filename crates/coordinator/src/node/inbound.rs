@@ -10,10 +10,14 @@ use tetrarch_client::{
     transport::{FrameReceiver, FrameSender},
 };
 use tetrarch_replica::Lane;
-use tetrarch_wire::{Frame, NodeId, frame::ChannelFrame};
+use tetrarch_wire::{
+    Frame, NodeId,
+    frame::{ChannelFrame, ChannelMessage},
+};
 
 use crate::{
     beats::BeatHandle,
+    catalog::ReportHandle,
     channel::{Command, PeerInput, Workers},
     session::{self, SessionContext},
     telemetry::{ConnectionKind, Direction, Held},
@@ -25,6 +29,7 @@ pub(super) struct NodeInbound {
     pub(super) workers: Workers,
     pub(super) beats: BeatHandle,
     pub(super) sessions: Arc<SessionContext>,
+    pub(super) reports: ReportHandle,
     /// The connected peers, as they are counted.
     pub(super) connected: Mutex<BTreeMap<NodeId, Held>>,
 }
@@ -73,6 +78,10 @@ impl Inbound for NodeInbound {
     }
 
     async fn channel_frame(&self, from: &Arc<Peer>, lane: Lane, frame: ChannelFrame) {
+        if let ChannelMessage::Placed(report) = frame.message {
+            self.reports.offer(from.voter, report);
+            return;
+        }
         let worker = self.workers.of(frame.channel);
         let inbox = match lane {
             Lane::Control => &worker.control,

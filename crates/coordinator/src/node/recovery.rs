@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tetrarch_log::{Damage, ReadError, RecoveredChannel};
 use tetrarch_replica::Recovered;
-use tetrarch_wire::{BatchHeader, ChannelUid, Seq, VoterId, batch::Control};
+use tetrarch_wire::{BatchHeader, ChannelUid, Seq, batch::Control};
 
 use crate::{
     NodeError, channel::ChannelOpening, registry::ChannelHandle, store::Reader,
@@ -30,7 +30,7 @@ pub(crate) fn opening(
         ..
     } = channel;
     let remembered = channel
-        .producers
+        .snapshot
         .as_ref()
         .map_or(channel.log_start.seq, |(seq, _)| *seq);
     let after = remembered.max(channel.log_start.seq);
@@ -47,7 +47,7 @@ pub(crate) fn opening(
         tail: channel.tail,
         epochs: channel.epochs,
         commit_hint: channel.commit_hint,
-        producers: channel.producers,
+        snapshot: channel.snapshot,
         damaged: read.is_err(),
     };
     let handle = Arc::new(ChannelHandle::new(uid, name, genesis, telemetry));
@@ -94,9 +94,4 @@ fn unreadable(channel: ChannelUid, error: &dyn std::error::Error) -> NodeError {
         channel,
         why: error.to_string(),
     }
-}
-
-/// Whether `voter` votes in the channel: a channel that it does not vote in is left closed.
-pub(super) fn concerns(opening: &ChannelOpening, voter: VoterId) -> bool {
-    opening.handle.genesis.contains(voter)
 }

@@ -12,7 +12,7 @@ use super::{Node, NodeFacts, TRANSITIONS_KEPT, Threads, inbound::NodeInbound, re
 use crate::{
     NodeConfig, NodeError,
     beats::BeatHandle,
-    catalog::{CatalogView, Follower, opening_of_lost, opening_of_new},
+    catalog::{CatalogView, Follower, ReportHandle, Reports, opening_of_lost, opening_of_new},
     channel::{ChannelOpening, Inbox, Worker, WorkerContext, Workers, inbox},
     clock,
     disk_watch::DiskWatch,
@@ -122,10 +122,7 @@ fn recover(store: OpenedStore<RealDisk>, telemetry: &Telemetry) -> Result<Parts,
     .id();
     let mut openings = Vec::with_capacity(channels.len());
     for channel in channels {
-        let opening = recovery::opening(channel, &reader, telemetry)?;
-        if recovery::concerns(&opening, voter) {
-            openings.push(opening);
-        }
+        openings.push(recovery::opening(channel, &reader, telemetry)?);
     }
     let meta = genesis.meta_entry();
     let founds = meta.genesis.contains(voter);
@@ -265,17 +262,25 @@ impl Starting {
             Arc::clone(&self.sessions.facts),
             Arc::clone(&self.mesh_link),
         );
+        let (reports, report_task) = Reports::new(
+            Arc::clone(&self.sessions.catalog),
+            self.workers.clone(),
+            Arc::clone(&self.sessions.registry),
+        );
+        let halt = self.halt.subscribe();
+        self.threads.tasks.push(tokio::spawn(report_task.run(halt)));
         let inbound = NodeInbound {
             workers: self.workers.clone(),
             beats: beats.clone(),
             sessions: Arc::clone(&self.sessions),
+            reports: reports.clone(),
             connected: Default::default(),
         };
         let mesh = Mesh::start(self.mesh_config(), Arc::new(inbound))?;
         self.mesh_link.connect(mesh.clone());
         let transitions = broadcast::Sender::new(TRANSITIONS_KEPT);
         let store_failed = Arc::new(watch::Sender::new(false));
-        let context = self.worker_context(&mesh, &beats, &transitions, &store_failed);
+        let context = self.worker_context((&mesh, &beats, reports), &transitions, &store_failed);
         self.spawn_tasks(context, beats);
         let transfer = self.config.protocol.transfer_timeout;
         tracing::info!(
@@ -338,8 +343,7 @@ impl Starting {
 
     fn worker_context(
         &self,
-        mesh: &Mesh,
-        beats: &BeatHandle,
+        (mesh, beats, reports): (&Mesh, &BeatHandle, ReportHandle),
         transitions: &broadcast::Sender<super::TransitionEvent>,
         store_failed: &Arc<watch::Sender<bool>>,
     ) -> WorkerContext {
@@ -357,6 +361,7 @@ impl Starting {
             flush: self.flush.clone(),
             registry: Arc::clone(&self.sessions.registry),
             facts: Arc::clone(&self.sessions.facts),
+            reports,
             telemetry: Arc::clone(&self.sessions.telemetry),
             transitions: transitions.clone(),
             store_failed: Arc::clone(store_failed),

@@ -34,6 +34,7 @@ pub(super) async fn answer(context: &SessionContext, request: AdminRequest) -> A
         AdminRequest::DeleteChannel { name, .. } => delete(context, &name).await,
         AdminRequest::ListChannels { after, limit, .. } => list(context, after.as_deref(), limit),
         AdminRequest::Relinquish { name, to, .. } => relinquish(context, &name, to).await,
+        AdminRequest::MoveChannel { name, nodes, .. } => relocate(context, &name, &nodes).await,
         AdminRequest::Status {
             channel,
             after,
@@ -121,6 +122,27 @@ async fn delete(context: &SessionContext, name: &str) -> Result<Answer, Refused>
     Ok(Answer::Done)
 }
 
+async fn relocate(
+    context: &SessionContext,
+    name: &str,
+    nodes: &[NodeId],
+) -> Result<Answer, Refused> {
+    let entry = find(context, name)?;
+    let meta = context.catalog.meta().uid;
+    if entry.uid == meta {
+        let detail = "the catalog's own channel stays on the nodes that founded the mesh";
+        return Err(refused(0, RetryReason::Invalid, detail));
+    }
+    context.facts.require_catalog_leader(meta)?;
+    let voters = context.facts.voters_on(nodes).map_err(|absent| {
+        let detail = format!("node {absent} is not connected: start it, or name another one");
+        refused(0, RetryReason::NoPlacement, detail)
+    })?;
+    let uid = entry.uid;
+    commit(context, &CatalogCommand::Place { uid, voters }).await?;
+    Ok(Answer::Done)
+}
+
 fn find(context: &SessionContext, name: &str) -> Result<ChannelEntry, Refused> {
     let found = context.catalog.find(name);
     match found {
@@ -143,7 +165,8 @@ async fn commit(context: &SessionContext, command: &CatalogCommand) -> Result<()
         Ok(
             CatalogChange::Created(_)
             | CatalogChange::RetentionChanged(_)
-            | CatalogChange::Deleted(_),
+            | CatalogChange::Deleted(_)
+            | CatalogChange::Placed(..),
         ) => Ok(()),
         Ok(CatalogChange::Refused(refusal)) => Err(refused_by_catalog(&refusal)),
         Err(ProposalError::NotLeader(leader)) => {
@@ -163,8 +186,11 @@ fn refused_by_catalog(refusal: &CatalogRefusal) -> Refused {
     let reason = match refusal {
         CatalogRefusal::NameTaken { .. } | CatalogRefusal::UidTaken { .. } => RetryReason::Exists,
         CatalogRefusal::UnknownChannel { .. } => RetryReason::UnknownChannel,
-        CatalogRefusal::Repeated { .. } => RetryReason::Internal,
-        CatalogRefusal::Full { .. } | CatalogRefusal::Invalid { .. } => RetryReason::Invalid,
+        CatalogRefusal::Repeated { .. } | CatalogRefusal::Outdated { .. } => RetryReason::Internal,
+        CatalogRefusal::Full { .. }
+        | CatalogRefusal::Invalid { .. }
+        | CatalogRefusal::TooManyMoves { .. }
+        | CatalogRefusal::HeldBefore { .. } => RetryReason::Invalid,
     };
     Refused {
         retry_after_ms: None,

@@ -1,5 +1,6 @@
 //! Telling a client where channels and nodes are.
 
+use tetrarch_replica::membership::ReplicaSet;
 use tetrarch_wire::{
     Frame,
     frame::{ChannelRoute, Metadata, MetadataResponse, Refused, RetryReason},
@@ -38,18 +39,16 @@ fn route(context: &SessionContext, name: &str) -> Option<ChannelRoute> {
         .get(entry.uid)
         .map(|h| h.leadership())
         .unwrap_or_default();
-    let voters = entry.genesis.voters();
-    let node_of = |voter| entry.genesis.voter(voter).map(|member| member.node);
+    let set = context.catalog.replica_set(entry.uid);
+    let set = set.unwrap_or_else(|| ReplicaSet::genesis(&entry.genesis));
+    let leader = leadership.leader.and_then(|id| leadership.node_of(id));
     Some(ChannelRoute {
         name: entry.name,
         uid: entry.uid,
         class: entry.genesis.class,
         retention: entry.retention,
         epoch: leadership.epoch.unwrap_or(tetrarch_wire::Epoch::NONE),
-        leader: leadership.leader.and_then(node_of),
-        replicas: voters
-            .iter()
-            .map(|voter| (voter.node, voter.id()))
-            .collect(),
+        leader,
+        replicas: set.wanted().map(|(id, voter)| (voter.node, id)).collect(),
     })
 }

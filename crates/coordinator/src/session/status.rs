@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use tetrarch_replica::catalog::CatalogPage;
+use tetrarch_replica::{catalog::CatalogPage, membership::ReplicaSet};
 use tetrarch_wire::{
     ReplicaRole, Voter, VoterId,
-    frame::{ChannelEntry, ChannelStatus, ReplicaStatus, StatusPage},
+    frame::{ChannelEntry, ChannelStatus, Moving, ReplicaStatus, StatusPage},
 };
 
 use super::SessionContext;
@@ -54,13 +54,15 @@ fn channel_status(context: &SessionContext, entry: ChannelEntry) -> ChannelStatu
         .as_ref()
         .map(|h| h.leadership())
         .unwrap_or_default();
-    let leader = leadership.leader.and_then(|l| known.name_of(&entry, l));
-    let replicas = entry
-        .genesis
-        .voters()
-        .iter()
-        .map(|voter| known.replica(voter, &leadership))
-        .collect();
+    let leader = leadership.leader.and_then(|id| leadership.node_of(id));
+    let leader = leader.map(|node| context.facts.name_of(node));
+    let set = context.catalog.replica_set(entry.uid);
+    let set = set.unwrap_or_else(|| ReplicaSet::genesis(&entry.genesis));
+    let replicas = set.holders().map(|(id, voter)| ReplicaStatus {
+        moving: moving(&set, id, &leadership),
+        ..known.replica(voter, &leadership)
+    });
+    let replicas = replicas.collect();
     let handle = known.handle.as_ref();
     ChannelStatus {
         uid: entry.uid,
@@ -72,9 +74,19 @@ fn channel_status(context: &SessionContext, entry: ChannelEntry) -> ChannelStatu
         tail: handle.map(|h| h.tail()),
         commit: handle.map(|h| h.commit()),
         halted: leadership.halted,
+        is_moving: !set.is_settled(),
         replicas,
         name: entry.name,
     }
+}
+
+/// Whether a replica comes or goes, as far as this node knows.
+fn moving(set: &ReplicaSet, id: VoterId, leadership: &Leadership) -> Option<Moving> {
+    if !set.wants(id) {
+        return Some(Moving::Out);
+    }
+    let learns = leadership.learners.iter().any(|one| one.id() == id);
+    learns.then_some(Moving::In)
 }
 
 struct Known<'a> {
@@ -84,11 +96,6 @@ struct Known<'a> {
 }
 
 impl Known<'_> {
-    fn name_of(&self, entry: &ChannelEntry, voter: VoterId) -> Option<String> {
-        let node = entry.genesis.voter(voter)?.node;
-        Some(self.context.facts.name_of(node))
-    }
-
     fn replica(&self, voter: &Voter, leadership: &Leadership) -> ReplicaStatus {
         let id = voter.id();
         let node = self.context.facts.name_of(voter.node);
@@ -97,6 +104,7 @@ impl Known<'_> {
             return ReplicaStatus {
                 node,
                 role: Some(handle.role()),
+                moving: None,
                 tail: Some(handle.tail()),
                 lag_events: is_leader.then_some(0),
                 lag_ms: is_leader.then_some(0),
@@ -115,6 +123,7 @@ impl Known<'_> {
             } else {
                 follower.map(|_| ReplicaRole::Replica)
             },
+            moving: None,
             tail: durable,
             lag_events: durable
                 .zip(leader_tail)

@@ -35,7 +35,7 @@ type MendDone = Box<dyn FnOnce(Result<Mended, Failure>) + Send>;
 /// What the flusher does besides flushing.
 pub(crate) enum FlushOrder {
     /// Save what is remembered of a channel's producers.
-    SaveProducers {
+    SaveSnapshot {
         channel: ChannelUid,
         seq: Seq,
         bytes: Bytes,
@@ -173,12 +173,12 @@ impl FlushThread {
     fn carry_out_orders(&mut self) {
         while let Ok(order) = self.orders.try_recv() {
             match order {
-                FlushOrder::SaveProducers {
+                FlushOrder::SaveSnapshot {
                     channel,
                     seq,
                     bytes,
                     then_trim,
-                } => match self.flusher.save_producers(channel, seq, &bytes) {
+                } => match self.flusher.save_snapshot(channel, seq, &bytes) {
                     Ok(()) => {
                         if let Some(upto) = then_trim {
                             self.writes.order(channel, WriteOp::Trim { upto });

@@ -84,7 +84,7 @@ pub(super) enum Purpose {
     Beat,
     /// The end of the connection: the control lane.
     Farewell,
-    /// Votes and handovers: any lane, but made for control.
+    /// Votes, handovers and what leaders tell the catalog: any lane, but made for control.
     Election,
     /// Log and catch-up: data and bulk.
     Log,
@@ -106,7 +106,8 @@ pub(super) const fn purpose(frame: FrameType) -> Purpose {
         | FrameType::LeaderConflict
         | FrameType::ConflictResult
         | FrameType::TransferPrepare
-        | FrameType::TransferNow => Purpose::Election,
+        | FrameType::TransferNow
+        | FrameType::Placed => Purpose::Election,
         FrameType::Append
         | FrameType::AppendAck
         | FrameType::AppendNack
@@ -186,9 +187,9 @@ mod tests {
             let carried = FrameType::ALL.iter().filter(|frame| carries(lane, **frame));
             carried.count()
         };
-        assert_eq!(count(Lane::Control), 12);
-        assert_eq!(count(Lane::Data), 22);
-        assert_eq!(count(Lane::Bulk), 22);
+        assert_eq!(count(Lane::Control), 13);
+        assert_eq!(count(Lane::Data), 23);
+        assert_eq!(count(Lane::Bulk), 23);
         assert!(!carries(Lane::Control, FrameType::Append));
         assert!(!carries(Lane::Data, FrameType::NodeBeat));
         assert!(!carries(Lane::Data, FrameType::Produce));

@@ -194,11 +194,11 @@ impl Sample {
             found.hard_state.epoch_seen <= promise.channel.hard_state.epoch_seen,
             "{uid}: a vote that was never promised"
         );
-        let known = self.ledger.producers.get(&uid);
-        let is_promised = known.is_some_and(|known| known.contains(&found.producers));
+        let known = self.ledger.snapshots.get(&uid);
+        let is_promised = known.is_some_and(|known| known.contains(&found.snapshot));
         assert!(
-            found.producers.is_none() || is_promised,
-            "{uid}: wrong producers"
+            found.snapshot.is_none() || is_promised,
+            "{uid}: wrong snapshot"
         );
     }
 }
@@ -237,7 +237,7 @@ fn is_known(found: &RecoveredChannel, promise: &Promise) -> bool {
         && found.commit_hint == promise.channel.hint
         && found.log_start.seq <= promise.channel.trim
         && found.tail == promise.channel.tail()
-        && (found.producers.is_some() || found.log_start.seq == Seq::ZERO)
+        && (found.snapshot.is_some() || found.log_start.seq == Seq::ZERO)
 }
 
 fn is_intact(report: &Result<VerifyReport, LogError>) -> bool {

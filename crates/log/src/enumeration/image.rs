@@ -100,12 +100,12 @@ impl Judge<'_> {
     }
 }
 
-/// What a start has shown and every later one must show. A snapshot of producers may be followed by
+/// What a start has shown and every later one must show. A snapshot may be followed by
 /// the one before: the log that was trimmed does not depend on it yet.
 fn lasting(found: &Found) -> Vec<(RecoveredChannel, &[Batch])> {
     let channels = found.channels.iter().map(|(channel, read)| {
         let channel = RecoveredChannel {
-            producers: None,
+            snapshot: None,
             ..channel.clone()
         };
         (channel, &read[..])
@@ -140,7 +140,7 @@ fn is_allowed(finding: &Finding, ledger: &Ledger) -> bool {
             Some(uid) => damaged(uid),
             None => ledger.acked.keys().copied().any(damaged),
         },
-        FindingKind::SegmentHeader | FindingKind::Producers => false,
+        FindingKind::SegmentHeader | FindingKind::Snapshot => false,
     }
 }
 

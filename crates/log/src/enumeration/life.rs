@@ -207,16 +207,16 @@ impl Life {
         self.ledger.lost.insert(uid);
     }
 
-    /// A snapshot of producers is kept.
-    pub(crate) fn save_producers(&mut self, channel: u8, seq: u64, size: usize) -> Lived {
+    /// A snapshot is kept.
+    pub(crate) fn save_snapshot(&mut self, channel: u8, seq: u64, size: usize) -> Lived {
         self.written += 1;
         let bytes = vec![self.written; size];
         let (uid, seq) = (channel_uid(channel), Seq::new(seq));
         let snapshot = Some((seq, bytes.clone().into()));
-        let possible = self.ledger.producers.entry(uid).or_insert(vec![None]);
+        let possible = self.ledger.snapshots.entry(uid).or_insert(vec![None]);
         possible.push(snapshot.clone());
-        self.flushing(|flusher| flusher.save_producers(uid, seq, &bytes))?;
-        self.ledger.producers.insert(uid, vec![snapshot]);
+        self.flushing(|flusher| flusher.save_snapshot(uid, seq, &bytes))?;
+        self.ledger.snapshots.insert(uid, vec![snapshot]);
         Some(())
     }
 

@@ -12,7 +12,7 @@ use super::batches::{genesis, read_on};
 use crate::reference::Reference;
 use crate::{CrashDisk, OpenedStore, RecoveredChannel, WriteOp, WriteRequest};
 
-/// A snapshot of producers.
+/// A snapshot.
 pub(crate) type Snapshot = Option<(Seq, Bytes)>;
 
 /// What a channel was promised to be.
@@ -35,7 +35,7 @@ pub(crate) struct Ledger {
     /// Where logs were seen to begin.
     pub(crate) starts: BTreeMap<ChannelUid, Seq>,
     /// Which snapshots can be there; the first one was the last to be acknowledged.
-    pub(crate) producers: BTreeMap<ChannelUid, Vec<Snapshot>>,
+    pub(crate) snapshots: BTreeMap<ChannelUid, Vec<Snapshot>>,
     /// Channels that were damaged from outside so far that nothing can be read of them.
     pub(crate) lost: BTreeSet<ChannelUid>,
     /// Formatting was reported as done.
@@ -108,7 +108,7 @@ impl Ledger {
             })
             .collect();
         self.check_starts(&channels);
-        self.check_producers(&channels);
+        self.check_snapshot(&channels);
         let (promises, is_more) = match &self.maybe {
             Some(maybe) if keeps(maybe, &channels) => (maybe, true),
             _ => (&self.acked, false),
@@ -139,11 +139,11 @@ impl Ledger {
         self.maybe = None;
         self.boot = Some(store.boot);
         self.starts = BTreeMap::new();
-        let before = std::mem::take(&mut self.producers);
+        let before = std::mem::take(&mut self.snapshots);
         for (found, _) in &found.channels {
             self.starts.insert(found.channel, found.log_start.seq);
             let possible = before.get(&found.channel).cloned().unwrap_or(vec![None]);
-            self.producers.insert(found.channel, possible);
+            self.snapshots.insert(found.channel, possible);
         }
         found
     }
@@ -165,7 +165,7 @@ impl Ledger {
         };
         short(&self.acked).hash(&mut hasher);
         self.maybe.as_ref().map(short).hash(&mut hasher);
-        format!("{:?} {:?}", self.starts, self.producers).hash(&mut hasher);
+        format!("{:?} {:?}", self.starts, self.snapshots).hash(&mut hasher);
         (self.is_formatted, self.boot.map(Boot::get)).hash(&mut hasher);
         hasher.finish()
     }
@@ -180,17 +180,17 @@ impl Ledger {
         }
     }
 
-    fn check_producers(&self, channels: &[(RecoveredChannel, Vec<Batch>)]) {
+    fn check_snapshot(&self, channels: &[(RecoveredChannel, Vec<Batch>)]) {
         for (found, _) in channels {
-            let known = self.producers.get(&found.channel);
+            let known = self.snapshots.get(&found.channel);
             let is_possible = match known {
-                Some(possible) => possible.contains(&found.producers),
-                None => found.producers.is_none(),
+                Some(possible) => possible.contains(&found.snapshot),
+                None => found.snapshot.is_none(),
             };
             assert!(
                 is_possible,
                 "{}: found {:?}, not one of {known:?}",
-                found.name, found.producers
+                found.name, found.snapshot
             );
         }
     }

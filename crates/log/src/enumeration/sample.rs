@@ -1,5 +1,5 @@
 //! A data directory of which every byte is changed: groups in the WAL that no checkpoint holds,
-//! segments, indexes, states, votes, snapshots of producers, a deleted channel.
+//! segments, indexes, states, votes, snapshots, a deleted channel.
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -90,8 +90,8 @@ fn live(life: &mut Life, size: usize) -> Lived {
         }
     }
     life.commit(|group| group.append(3, 1, 50).hint(1, 5))?;
-    life.save_producers(1, 9, 120)?;
-    life.save_producers(2, 2, 80)?;
+    life.save_snapshot(1, 9, 120)?;
+    life.save_snapshot(2, 2, 80)?;
     life.commit(|group| group.trim(1, 8).truncate(2, 4).append(2, 2, 200))?;
     life.flush_all()?;
     life.commit(|group| group.delete(3))?;

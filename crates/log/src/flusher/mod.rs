@@ -13,8 +13,8 @@ mod deleted;
 mod files;
 mod mending;
 mod page_cache;
-mod producers;
 mod recycle;
+mod snapshot;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ use files::WriteFault;
 pub use mending::Mended;
 use mending::Mending;
 pub(crate) use page_cache::PageCache;
-pub(crate) use producers::load as load_producers;
+pub(crate) use snapshot::load as load_snapshot;
 
 /// Carries what is durable in the WAL over to the channels' own files.
 #[derive(Debug)]

@@ -1,5 +1,5 @@
-//! The small files that are kept twice, or whole: a store's and a channel's state, the snapshot of
-//! producers. What is read of them can be written and reads back as itself.
+//! The small files that are kept twice, or whole: a store's and a channel's state, the
+//! snapshot. What is read of them can be written and reads back as itself.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use tetrarch_wire::ChannelUid;
 use super::{byte, file_of, take};
 use crate::channel::state::ChannelState;
 use crate::disk::{CrashDisk, Disk};
-use crate::flusher::load_producers;
+use crate::flusher::load_snapshot;
 use crate::store::layout::Layout;
 use crate::store::meta::MetaSlot;
 use crate::store::slot::{self, Copy};
@@ -52,8 +52,8 @@ pub fn slot(bytes: &[u8]) {
             }
         }
         _ => {
-            file_of(&disk, &layout.producers(uid), rest);
-            if let Ok(Some((_, found))) = load_producers(&disk, &layout, uid) {
+            file_of(&disk, &layout.snapshot(uid), rest);
+            if let Ok(Some((_, found))) = load_snapshot(&disk, &layout, uid) {
                 assert!(found.len() <= rest.len(), "more than the file holds");
             }
         }

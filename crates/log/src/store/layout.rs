@@ -3,7 +3,7 @@
 //! ```text
 //! lock  store.meta.a  store.meta.b  ballast
 //! wal/NNNNNNNNNNNNNNNN.wal
-//! chan/<uid>/{state.a, state.b, seg-<base>.log, seg-<base>.idx, producers.snap}
+//! chan/<uid>/{state.a, state.b, seg-<base>.log, seg-<base>.idx, snapshot}
 //! deleted/<uid>-<lsn>/          channels that were deleted
 //! damaged/NNNNNNNNNNNNNNNN.wal  WAL files that were found rotten, kept as evidence
 //! ```
@@ -90,8 +90,8 @@ impl Layout {
         self.segment(channel, base).with_extension("idx")
     }
 
-    pub(crate) fn producers(&self, channel: ChannelUid) -> PathBuf {
-        self.channel_dir(channel).join("producers.snap")
+    pub(crate) fn snapshot(&self, channel: ChannelUid) -> PathBuf {
+        self.channel_dir(channel).join("snapshot")
     }
 
     pub(crate) fn deleted_dir(&self) -> PathBuf {

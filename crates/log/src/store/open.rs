@@ -10,7 +10,7 @@ use super::layout::Layout;
 use super::meta::{MetaSlot, StoreIdentity};
 use crate::channel::Channel;
 use crate::disk::Disk;
-use crate::flusher::{Flusher, load_producers};
+use crate::flusher::{Flusher, load_snapshot};
 use crate::reader::Reader;
 use crate::shared::Shared;
 use crate::writer::Writer;
@@ -55,8 +55,8 @@ pub struct RecoveredChannel {
     pub epochs: Vec<EpochStart>,
     /// A lower bound of what is committed.
     pub commit_hint: Seq,
-    /// The latest snapshot of producers, with the seq it stands for.
-    pub producers: Option<(Seq, Bytes)>,
+    /// The latest snapshot, with the seq it stands for.
+    pub snapshot: Option<(Seq, Bytes)>,
     /// Why the channel takes no appends, if it is damaged.
     pub halted: Option<Damage>,
 }
@@ -122,14 +122,14 @@ pub(crate) fn describe<D: Disk>(
     shared: &Shared<D>,
     channel: &Channel,
 ) -> Result<RecoveredChannel, LogError> {
-    let producers = match load_producers(&*shared.disk, &shared.layout, channel.uid) {
-        Ok(producers) => producers,
+    let snapshot = match load_snapshot(&*shared.disk, &shared.layout, channel.uid) {
+        Ok(snapshot) => snapshot,
         Err(Some(error)) => return Err(error.into()),
         Err(None) => {
             let mut view = channel.view();
             // Without the snapshot the table is made from the log, if it is all there.
             if view.log_start.seq > Seq::ZERO && view.halted.is_none() {
-                view.halted = Some(Damage::ProducersLost);
+                view.halted = Some(Damage::SnapshotLost);
             }
             None
         }
@@ -144,7 +144,7 @@ pub(crate) fn describe<D: Disk>(
         tail: view.tail,
         epochs: view.epochs.clone(),
         commit_hint: view.commit_hint,
-        producers,
+        snapshot,
         halted: view.halted.clone(),
     })
 }

@@ -177,6 +177,26 @@ fn batches_of_another_history_do_not_mend_anything() {
     assert_eq!(read_all(&store.reader, channel_uid(1)), log.all);
 }
 
+/// More than what it lacks is no contradiction: it has the first batches already.
+#[test]
+fn batches_that_it_has_already_are_passed_over() {
+    let (disk, log) = sample();
+    disk.flip(&segments(&disk)[1], 700, 1);
+    let mut store = opened(&disk);
+    look(&store);
+    let (channel, base) = damaged(&store);
+    let before = log.all.partition_point(|batch| batch.last_seq() < base);
+    let given = sent(&log, log.all[before - 1].position(), log.all.len());
+    let lacks = store.flusher.mend(channel, base, &[]).unwrap();
+    let Mended::Lacks { after, .. } = lacks else {
+        panic!("{lacks:?}");
+    };
+    assert!(given[0].last_seq() <= after.seq, "it has some of them");
+    let mended = store.flusher.mend(channel, base, &given).unwrap();
+    assert_eq!(mended, Mended::Whole);
+    assert_eq!(read_all(&store.reader, channel_uid(1)), log.all);
+}
+
 /// What one replica gave and what another gives next may be of different histories.
 #[test]
 fn batches_that_do_not_continue_what_was_given_before_let_it_begin_anew() {

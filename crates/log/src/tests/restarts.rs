@@ -347,7 +347,7 @@ fn a_log_does_not_begin_earlier_again_because_only_a_truncation_had_made_its_che
 }
 
 #[test]
-fn a_snapshot_of_producers_is_kept_though_the_channel_had_only_a_directory() {
+fn a_snapshot_is_kept_though_the_channel_had_only_a_directory() {
     let mut log = Log::new();
     let (disk, mut store) = store_with(&mut log, 3);
     // A checkpoint that found no room has made the directory, and nobody has synced its name.
@@ -355,18 +355,18 @@ fn a_snapshot_of_producers_is_kept_though_the_channel_had_only_a_directory() {
     assert!(store.flusher.flush_all().is_err());
     store
         .flusher
-        .save_producers(channel_uid(1), Seq::new(3), b"producers")
+        .save_snapshot(channel_uid(1), Seq::new(3), b"snapshot")
         .unwrap();
     let store = opened(&lost(&disk));
-    let kept = Some((Seq::new(3), "producers".into()));
-    assert_eq!(store.channels[0].producers, kept);
+    let kept = Some((Seq::new(3), "snapshot".into()));
+    assert_eq!(store.channels[0].snapshot, kept);
 }
 
 #[test]
-fn a_snapshot_of_producers_that_a_start_has_shown_is_there_when_the_log_before_it_is_not() {
+fn a_snapshot_that_a_start_has_shown_is_there_when_the_log_before_it_is_not() {
     let save = |store: &mut Store, seq| {
         let flusher = &mut store.flusher;
-        flusher.save_producers(channel_uid(1), Seq::new(seq), b"producers")
+        flusher.save_snapshot(channel_uid(1), Seq::new(seq), b"snapshot")
     };
     let mut trimmed = 0;
     for (first, second) in (0..8).flat_map(|first| (0..30).map(move |second| (first, second))) {
@@ -378,12 +378,12 @@ fn a_snapshot_of_producers_that_a_start_has_shown_is_there_when_the_log_before_i
         drop(store);
         disk.cut_power_at(u64::MAX);
         let mut store = opened(&disk);
-        let (upto, _) = store.channels[0].producers.clone().unwrap();
+        let (upto, _) = store.channels[0].snapshot.clone().unwrap();
         commit(&mut store, &[request(1, vec![WriteOp::Trim { upto }])]);
         disk.cut_power_at(disk.steps() + second);
         drop(store.flusher.flush_all());
         let found = &opened(&lost(&disk)).channels[0];
-        let (kept, _) = found.producers.clone().unwrap();
+        let (kept, _) = found.snapshot.clone().unwrap();
         assert!(found.log_start.seq <= kept, "steps {first} and {second}");
         trimmed += usize::from(found.log_start.seq > Seq::ZERO);
     }

@@ -352,7 +352,7 @@ fn a_vote_cannot_be_taken_back() {
 }
 
 #[test]
-fn the_snapshot_of_producers_is_replaced_whole() {
+fn the_snapshot_is_replaced_whole() {
     let dir = formatted();
     let mut store = open(Arc::new(RealDisk), dir.path(), small()).unwrap();
     store
@@ -362,19 +362,17 @@ fn the_snapshot_of_producers_is_replaced_whole() {
     for (seq, text) in [(4, "four"), (9, "nine")] {
         store
             .flusher
-            .save_producers(channel_uid(1), Seq::new(seq), text.as_bytes())
+            .save_snapshot(channel_uid(1), Seq::new(seq), text.as_bytes())
             .unwrap();
     }
     assert!(matches!(
-        store
-            .flusher
-            .save_producers(channel_uid(2), Seq::FIRST, b""),
+        store.flusher.save_snapshot(channel_uid(2), Seq::FIRST, b""),
         Err(LogError::UnknownChannel { .. })
     ));
     drop(store);
     let store = open(Arc::new(RealDisk), dir.path(), small()).unwrap();
     assert_eq!(
-        store.channels[0].producers,
+        store.channels[0].snapshot,
         Some((Seq::new(9), "nine".into()))
     );
 }

@@ -5,7 +5,7 @@ use tetrarch_wire::ChannelUid;
 use super::{FindingKind, VerifyReport};
 use crate::channel::state::{ChannelState, SegmentRecord};
 use crate::disk::{Disk, DiskError, DiskFile, Failure};
-use crate::flusher::load_producers;
+use crate::flusher::load_snapshot;
 use crate::segment::{Segment, SegmentFault, SegmentHeader, for_each_batch};
 use crate::store::layout::Layout;
 use crate::{Damage, LogError};
@@ -36,16 +36,16 @@ pub(super) fn verify<D: Disk>(
     for record in state.segments {
         verify_segment(disk, layout, uid, record, report)?;
     }
-    match load_producers(disk, layout, uid) {
+    match load_snapshot(disk, layout, uid) {
         Ok(_) => {}
         Err(Some(error)) => return Err(error.into()),
         Err(None) => {
             let kind = if state.log_start.seq > tetrarch_wire::Seq::ZERO {
-                FindingKind::Damage(Damage::ProducersLost)
+                FindingKind::Damage(Damage::SnapshotLost)
             } else {
-                FindingKind::Producers
+                FindingKind::Snapshot
             };
-            report.find(&layout.producers(uid), Some(uid), kind);
+            report.find(&layout.snapshot(uid), Some(uid), kind);
         }
     }
     Ok(())

@@ -56,8 +56,8 @@ pub enum FindingKind {
     CopyLost,
     /// The header of a segment is unreadable. Reading does not need it.
     SegmentHeader,
-    /// The snapshot of producers is unreadable; the next start makes a new one from the log.
-    Producers,
+    /// The snapshot is unreadable; the next start makes a new one from the log.
+    Snapshot,
     /// A WAL file ends in a group that was never acknowledged. The next start discards it.
     TornTail {
         /// Where in the file.
@@ -79,7 +79,7 @@ impl fmt::Display for FindingKind {
             Self::Damage(damage) | Self::Halted(damage) => damage.fmt(f),
             Self::CopyLost => f.write_str("one of two copies is unreadable, the other is intact"),
             Self::SegmentHeader => f.write_str("the header is unreadable, the batches are not"),
-            Self::Producers => f.write_str("the snapshot of producers is unreadable"),
+            Self::Snapshot => f.write_str("the snapshot is unreadable"),
             Self::TornTail { offset } => {
                 write!(f, "a group at offset {offset} was never acknowledged")
             }

@@ -1,8 +1,10 @@
 //! What one event of `__meta` did to the catalog. A command that changes nothing is recorded like
 //! any other; its typed refusal is what the node that proposed it tells the operator.
 
-use tetrarch_wire::{ChannelUid, DecodeError, Seq, frame::ChannelEntry};
+use tetrarch_wire::{ChannelUid, DecodeError, NodeId, Seq, frame::ChannelEntry};
 use thiserror::Error;
+
+use crate::membership::ReplicaSet;
 
 /// The outcome of one command (protocol §13).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +15,8 @@ pub enum CatalogChange {
     RetentionChanged(ChannelEntry),
     /// The channel, shown as it was, exists no more.
     Deleted(ChannelEntry),
+    /// Others are to hold the channel from now on, or no longer.
+    Placed(ChannelEntry, ReplicaSet),
     /// The command changed nothing.
     Refused(CatalogRefusal),
 }
@@ -54,6 +58,33 @@ pub enum CatalogRefusal {
     Full {
         /// The limit.
         limit: usize,
+    },
+    /// So many nodes are on their way into the channel or out of it that no more can be.
+    #[error(
+        "too many nodes are on their way into channel '{name}' or out of it; wait until they are"
+    )]
+    TooManyMoves {
+        /// Its name.
+        name: String,
+    },
+    /// The node let go of the channel in an earlier move. Its store does not take one up twice.
+    #[error(
+        "node {node} held channel '{name}' before, and in this version a channel does not come back to a \
+         node: name another one"
+    )]
+    HeldBefore {
+        /// Its name.
+        name: String,
+        /// The node.
+        node: NodeId,
+    },
+    /// What is reported as complete is not wanted any more, or is known to be complete.
+    #[error("the placement {version} of channel '{name}' is not the one that is under way")]
+    Outdated {
+        /// Its name.
+        name: String,
+        /// The version.
+        version: u64,
     },
     /// The entry breaks a rule.
     #[error("the entry of channel '{name}' breaks a rule: {source}")]

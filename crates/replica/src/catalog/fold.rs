@@ -6,13 +6,14 @@ use std::{
 };
 
 use tetrarch_wire::{
-    ChannelConfig, ChannelUid, DecodeError, Retention, Seq,
+    ChannelConfig, ChannelUid, DecodeError, Retention, Seq, Voter,
     channel::check_channel_name,
     frame::{CatalogCommand, ChannelEntry},
     limits,
 };
 
 use super::{CatalogChange, CatalogRefusal};
+use crate::membership::{ReplicaSet, Unwanted};
 
 /// Most channels in one catalog. Part of the fold, therefore the same on every node.
 pub const MAX_CHANNELS: usize = 100_000;
@@ -24,6 +25,8 @@ pub const MAX_TOMBSTONES: usize = 4_096;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Catalog {
     pub(super) entries: BTreeMap<ChannelUid, ChannelEntry>,
+    /// Who holds each of them.
+    pub(super) sets: BTreeMap<ChannelUid, ReplicaSet>,
     names: BTreeMap<String, ChannelUid>,
     deleted: VecDeque<ChannelUid>,
     applied: Seq,
@@ -53,6 +56,8 @@ impl Catalog {
             CatalogCommand::Create(entry) => self.create(entry),
             CatalogCommand::AlterRetention { uid, retention } => self.alter(*uid, *retention),
             CatalogCommand::Delete { uid } => self.delete(*uid),
+            CatalogCommand::Place { uid, voters } => self.place(*uid, voters),
+            CatalogCommand::Placed { uid, version } => self.placed(*uid, *version),
         };
         outcome.unwrap_or_else(CatalogChange::Refused)
     }
@@ -79,6 +84,12 @@ impl Catalog {
     #[must_use]
     pub fn get(&self, uid: ChannelUid) -> Option<&ChannelEntry> {
         self.entries.get(&uid)
+    }
+
+    /// Who holds the channel with this uid.
+    #[must_use]
+    pub fn replica_set(&self, uid: ChannelUid) -> Option<&ReplicaSet> {
+        self.sets.get(&uid)
     }
 
     /// The channel with this name.
@@ -136,7 +147,48 @@ impl Catalog {
         }
         self.names.insert(entry.name.clone(), entry.uid);
         self.entries.insert(entry.uid, entry.clone());
+        self.sets
+            .insert(entry.uid, ReplicaSet::genesis(&entry.genesis));
         Ok(CatalogChange::Created(entry.clone()))
+    }
+
+    fn place(
+        &mut self,
+        uid: ChannelUid,
+        voters: &[Voter],
+    ) -> Result<CatalogChange, CatalogRefusal> {
+        let unknown = CatalogRefusal::UnknownChannel { uid };
+        let (entry, set) = match (self.entries.get(&uid), self.sets.get_mut(&uid)) {
+            (Some(entry), Some(set)) => (entry, set),
+            (None, _) | (_, None) => return Err(unknown),
+        };
+        let config = ChannelConfig::genesis(entry.genesis.class, voters.to_vec());
+        let config = config.map_err(|source| CatalogRefusal::Invalid {
+            name: entry.name.clone(),
+            source,
+        })?;
+        let name = || entry.name.clone();
+        set.want(&config).map_err(|why| match why {
+            Unwanted::TooMany => CatalogRefusal::TooManyMoves { name: name() },
+            Unwanted::HeldBefore(voter) => CatalogRefusal::HeldBefore {
+                name: name(),
+                node: voter.node,
+            },
+        })?;
+        Ok(CatalogChange::Placed(entry.clone(), set.clone()))
+    }
+
+    fn placed(&mut self, uid: ChannelUid, version: u64) -> Result<CatalogChange, CatalogRefusal> {
+        let unknown = CatalogRefusal::UnknownChannel { uid };
+        let (entry, set) = match (self.entries.get(&uid), self.sets.get_mut(&uid)) {
+            (Some(entry), Some(set)) => (entry, set),
+            (None, _) | (_, None) => return Err(unknown),
+        };
+        if !set.settle(version) {
+            let name = entry.name.clone();
+            return Err(CatalogRefusal::Outdated { name, version });
+        }
+        Ok(CatalogChange::Placed(entry.clone(), set.clone()))
     }
 
     fn alter(
@@ -158,6 +210,7 @@ impl Catalog {
             .remove(&uid)
             .ok_or(CatalogRefusal::UnknownChannel { uid })?;
         self.names.remove(&entry.name);
+        self.sets.remove(&uid);
         if self.deleted.len() >= MAX_TOMBSTONES {
             self.deleted.pop_front();
         }

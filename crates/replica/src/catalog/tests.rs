@@ -7,6 +7,7 @@ use tetrarch_wire::{
     ChannelClass, ChannelConfig, ChannelUid, ClusterId, DecodeError, NodeId, Retention, Seq,
     StoreId, Voter, VoterId,
     frame::{CatalogCommand, ChannelEntry, LabelFilter},
+    limits,
 };
 
 use super::*;
@@ -139,40 +140,79 @@ fn an_entry_that_breaks_a_rule_is_refused_by_every_node() {
     }
 }
 
+fn place(uid: ChannelUid, nodes: &[u8]) -> CatalogCommand {
+    let voters = nodes.iter().map(|byte| voter(*byte)).collect();
+    CatalogCommand::Place { uid, voters }
+}
+
 #[test]
-fn a_change_concerns_the_voters_of_its_channel_only() {
+fn who_is_not_wanted_any_more_holds_the_channel_until_the_move_is_complete() {
     let mut catalog = Catalog::default();
     let uid = ChannelUid::derive("orders", &[1; 16]);
-    let member = voter(1).id();
-    let created = catalog.apply(Seq::new(1), &create("orders", 1));
-    let altered = catalog.apply(
-        Seq::new(2),
-        &CatalogCommand::AlterRetention {
-            uid,
-            retention: ONE_HOUR,
-        },
+    let holds = |catalog: &Catalog, byte| catalog.assignments(voter(byte).id()).count() == 1;
+    catalog.apply(Seq::new(1), &create("orders", 1));
+    catalog.apply(Seq::new(2), &place(uid, &[1, 2, 4]));
+    let set = catalog.replica_set(uid).unwrap();
+    assert!(!set.is_settled() && set.wants(voter(4).id()) && !set.wants(voter(3).id()));
+    assert!((1..=4).all(|byte| holds(&catalog, byte)));
+    // What is wanted changes on the way; what was complete before that is not any more.
+    catalog.apply(Seq::new(3), &place(uid, &[2, 4, 5]));
+    let stale = CatalogCommand::Placed { uid, version: 1 };
+    let change = catalog.apply(Seq::new(4), &stale);
+    let is_refused = matches!(
+        change,
+        CatalogChange::Refused(CatalogRefusal::Outdated { version: 1, .. })
     );
-    let held = catalog.assignments(member).count();
-    let deleted = catalog.apply(Seq::new(3), &CatalogCommand::Delete { uid });
-    assert_eq!(held, 1);
-    assert_eq!(
-        created.concerns(member),
-        Some(AssignmentChange::Assigned(entry("orders", 1, &[1, 2, 3])))
+    assert!(is_refused, "{change:?}");
+    assert!((1..=5).all(|byte| holds(&catalog, byte)));
+    catalog.apply(Seq::new(5), &CatalogCommand::Placed { uid, version: 2 });
+    assert!(catalog.replica_set(uid).unwrap().is_settled());
+    assert!((1..=5).all(|byte| holds(&catalog, byte) == [2, 4, 5].contains(&byte)));
+    let held = BTreeSet::from([uid]);
+    let changes = catalog.reconcile(voter(1).id(), &held);
+    assert_eq!(changes, [AssignmentChange::Released { uid }]);
+    // It does not come back.
+    let change = catalog.apply(Seq::new(6), &place(uid, &[1, 2, 4]));
+    let is_refused = matches!(
+        &change,
+        CatalogChange::Refused(CatalogRefusal::HeldBefore { node, .. }) if *node == voter(1).node
     );
-    assert_eq!(
-        altered.concerns(member),
-        Some(AssignmentChange::RetentionChanged {
-            uid,
-            retention: ONE_HOUR
-        })
-    );
-    assert_eq!(
-        deleted.concerns(member),
-        Some(AssignmentChange::Deleted { uid })
-    );
-    for change in [created, altered, deleted] {
-        assert_eq!(change.concerns(voter(4).id()), None);
+    assert!(is_refused, "{change:?}");
+}
+
+#[test]
+fn a_place_that_nobody_can_take_is_refused() {
+    let mut catalog = Catalog::default();
+    let uid = ChannelUid::derive("orders", &[1; 16]);
+    let unknown = catalog.apply(Seq::new(1), &place(uid, &[1]));
+    let is_unknown = |change: &CatalogChange| {
+        matches!(
+            change,
+            CatalogChange::Refused(CatalogRefusal::UnknownChannel { .. })
+        )
+    };
+    assert!(is_unknown(&unknown), "{unknown:?}");
+    catalog.apply(Seq::new(2), &create("orders", 1));
+    let before = catalog.replica_set(uid).cloned();
+    for (seq, bad) in (3..).zip([&[][..], &[1, 2, 2]]) {
+        let change = catalog.apply(Seq::new(seq), &place(uid, bad));
+        let is_invalid = matches!(
+            change,
+            CatalogChange::Refused(CatalogRefusal::Invalid { .. })
+        );
+        assert!(is_invalid, "{change:?}");
     }
+    assert_eq!(catalog.replica_set(uid).cloned(), before);
+    // Two complete exchanges are as many as may be under way.
+    let nodes: Vec<u8> = (10..).take(limits::MAX_VOTERS).collect();
+    catalog.apply(Seq::new(5), &place(uid, &nodes));
+    let others: Vec<u8> = (30..).take(limits::MAX_VOTERS).collect();
+    let change = catalog.apply(Seq::new(6), &place(uid, &others));
+    let is_too_much = matches!(
+        change,
+        CatalogChange::Refused(CatalogRefusal::TooManyMoves { .. })
+    );
+    assert!(is_too_much, "{change:?}");
 }
 
 #[test]

@@ -130,7 +130,8 @@ impl Replica {
     pub(super) fn missing_range(&mut self, leader_log_start: Seq, ctx: &mut Context<'_>) {
         let tail = self.log.tail().seq;
         let proven = self.controls.trim_point() >= leader_log_start.previous();
-        if leader_log_start <= tail.next() || proven {
+        // A log that has no vote yet, or none any more, was not waited for.
+        if leader_log_start <= tail.next() || proven || !self.is_voter() {
             self.wait(self.settings.heartbeat, ctx);
             return;
         }

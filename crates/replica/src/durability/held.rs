@@ -177,7 +177,8 @@ fn lane_of(message: &ChannelMessage) -> Lane {
         | ChannelMessage::LeaderConflict(_)
         | ChannelMessage::ConflictResult(_)
         | ChannelMessage::TransferPrepare(_)
-        | ChannelMessage::TransferNow(_) => Lane::Control,
+        | ChannelMessage::TransferNow(_)
+        | ChannelMessage::Placed(_) => Lane::Control,
         ChannelMessage::Append(_)
         | ChannelMessage::AppendAck(_)
         | ChannelMessage::AppendNack(_)

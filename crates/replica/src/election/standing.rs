@@ -33,7 +33,7 @@ impl Replica {
     /// too. A vote for another that is not durable yet is one that the other cannot have counted.
     pub(crate) fn may_stand(&self) -> bool {
         self.role.get() == ReplicaRole::Replica
-            && self.is_voter()
+            && (self.is_voter() || self.is_perhaps_needed())
             && self.log.is_all_durable()
             && self.durability.hard_state().is_none()
             && !self.durability.is_full()

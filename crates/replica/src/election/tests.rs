@@ -273,6 +273,8 @@ fn a_round_lasts_as_long_as_slow_disks_need() {
     assert_eq!(signals(&bench.wait(3_000)), [], "its own disk");
     let asked = bench.persist_all();
     assert_eq!(sent(&asked).len(), 2, "once each: {asked:?}");
+    let next = bench.step(Input::Tick);
+    assert_eq!(sent(&next).len(), 0, "not at once again: {next:?}");
     assert_eq!(signals(&bench.wait(3_000)), [], "the others' disks");
     let won = bench.step(bench.vote(VoteKind::Vote, 1, 1));
     assert_eq!(signals(&won), [TransitionSignal::ElectionWon]);
@@ -298,7 +300,7 @@ fn who_has_voted_does_not_stand_before_the_vote_can_have_counted() {
 
 #[test]
 fn an_election_under_way_is_not_disturbed_by_the_next() {
-    let asks = |bench: &mut Bench, voter: usize| {
+    let pre_vote = |bench: &mut Bench, voter: usize| {
         let request = tetrarch_wire::frame::VoteRequest {
             kind: VoteKind::Pre,
             candidate: bench.ids[voter],
@@ -306,8 +308,9 @@ fn an_election_under_way_is_not_disturbed_by_the_next() {
             config_seq: Seq::ZERO,
         };
         let epoch = Epoch::new(5, bench.ids[voter]);
-        refusal(&bench.message(voter, epoch, ChannelMessage::VoteRequest(request)))
+        bench.message(voter, epoch, ChannelMessage::VoteRequest(request))
     };
+    let asks = |bench: &mut Bench, voter| refusal(&pre_vote(bench, voter));
     // It has voted for the second.
     let mut bench = Bench::new(3);
     bench.ask(VoteKind::Vote, 1, bench.origin());
@@ -316,6 +319,28 @@ fn an_election_under_way_is_not_disturbed_by_the_next() {
     assert_eq!(asks(&mut bench, 1), None, "it knows best how that ended");
     bench.now_ms += 450;
     assert_eq!(asks(&mut bench, 2), None, "that had its time");
+    // That vote is not durable yet, so it cannot have counted.
+    let mut bench = Bench::new(3);
+    bench.ask(VoteKind::Vote, 1, bench.origin());
+    bench.now_ms += 10_000;
+    pre_vote(&mut bench, 2);
+    let answers = bench.persist_all();
+    let [_, ChannelMessage::VoteResponse(response)] = sent(&answers)[..] else {
+        panic!("the vote and this answer, not {answers:?}");
+    };
+    assert_eq!(response.refusal, Some(RefusalReason::Voted));
+    // Whom it voted for has won, and is gone: that election is over.
+    let mut bench = Bench::new(3);
+    bench.ask(VoteKind::Vote, 1, bench.origin());
+    bench.persist_all();
+    let (epoch, peer) = (bench.epoch(1), bench.ids[1]);
+    let (commit, at) = (Seq::ZERO, Moment::from_nanos(bench.now_ms * 1_000_000));
+    bench.step(Input::LeaderHeard { epoch, commit, at });
+    bench.persist_all();
+    bench.step(Input::PeerLost { peer });
+    assert_eq!(asks(&mut bench, 2), Some(RefusalReason::LeaderAlive));
+    bench.now_ms += 150;
+    assert_eq!(asks(&mut bench, 2), None);
     // It stands itself.
     let mut bench = Bench::new(3);
     bench.wait(10_000);

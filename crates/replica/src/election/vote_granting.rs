@@ -74,10 +74,11 @@ impl Replica {
         Ok(())
     }
 
-    /// Both must vote here. That a candidate claims to be of a newer configuration proves nothing.
+    /// Both must vote here, or hold the channel as the catalog says: the configuration by which they vote
+    /// may not have come here, and then it takes this vote to elect anybody (KIP-853). That a candidate
+    /// claims to be of a newer configuration proves nothing.
     fn check_members(&self, request: &VoteRequest) -> Result<(), RefusalReason> {
-        let config = self.config();
-        if config.contains(request.candidate) && config.contains(self.me) {
+        if self.is_member(request.candidate) && self.is_member(self.me) {
             Ok(())
         } else {
             Err(RefusalReason::NotVoter)

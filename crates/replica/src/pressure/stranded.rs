@@ -48,9 +48,9 @@ impl Replica {
         if others == 0 {
             return None;
         }
-        let followers = leadership.followers.values();
-        let with_room = followers.filter(|one| !is_withdrawing(one.disk));
-        let contacts: Vec<Moment> = with_room.map(|one| one.contact).collect();
+        let followers = self.voting_followers();
+        let with_room = followers.filter(|(_, one)| !is_withdrawing(one.disk));
+        let contacts: Vec<Moment> = with_room.map(|(_, one)| one.contact).collect();
         let latest = contacts.iter().max().copied()?;
         let deadline = nth_latest(contacts, others)?.plus(self.settings.heartbeat * PATIENCE);
         (deadline < latest.plus(leadership.quorum_timeout)).then_some(deadline)

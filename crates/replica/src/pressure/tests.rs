@@ -17,7 +17,7 @@ use tetrarch_wire::{
 
 use super::DiskGauge;
 use crate::{
-    Effect, Input, Moment, Proposal, Settings,
+    Effect, Input, Moment, Proposal, Settings, Ticket,
     testing::{Bench, replies, sent, signals},
 };
 
@@ -393,12 +393,20 @@ fn a_leader_under_pressure_asks_for_attention_later() {
     }
 }
 
-/// Lets three seconds pass in which these voters go on acknowledging beats, and the second of five has
-/// withdrawn. Gives the changes of role, and when the first was, in milliseconds.
+/// The second voter withdraws, and has nothing of what waits to be committed after that.
+fn beside_one_without_room(voters: u8, settings: Settings) -> Bench {
+    let mut bench = Bench::leader(voters, settings);
+    acknowledge(&mut bench, 1, Critical);
+    bench.produce(1, 1, 1);
+    bench.persist_all();
+    bench
+}
+
+/// Lets three seconds pass in which these voters go on acknowledging beats. Gives the changes of role,
+/// and when the first was, in milliseconds.
 fn led_on(bench: &mut Bench, heard: &[usize]) -> (Vec<TransitionSignal>, u64) {
     let epoch = bench.replica.leader_row().unwrap().epoch;
     let begun = bench.now_ms;
-    acknowledge(bench, 1, Critical);
     for _ in 0..20 {
         for voter in heard {
             let voter = bench.ids[*voter];
@@ -419,9 +427,7 @@ fn led_on(bench: &mut Bench, heard: &[usize]) -> (Vec<TransitionSignal>, u64) {
 
 #[test]
 fn a_leader_with_too_few_voters_that_have_room_leaves_the_election_to_others() {
-    let mut bench = Bench::leader(5, Settings::default());
-    bench.produce(1, 1, 1);
-    bench.persist_all();
+    let mut bench = beside_one_without_room(5, Settings::default());
     let (signals_seen, after) = led_on(&mut bench, &[1, 2]);
     assert_eq!(signals_seen, [QuorumLost]);
     assert!((1_500..=1_650).contains(&after), "after {after} ms");
@@ -430,30 +436,63 @@ fn a_leader_with_too_few_voters_that_have_room_leaves_the_election_to_others() {
     assert_eq!(signals(&bench.wait(10_000)), [MissedHeartbeats]);
 }
 
+/// Nothing else would wake it: those it hears acknowledge its beats, and the others are gone.
+#[test]
+fn a_stranded_leader_asks_for_attention_when_it_is_to_give_up() {
+    let mut bench = beside_one_without_room(5, Settings::default());
+    let due = Moment::from_nanos((bench.now_ms + 1_500) * 1_000_000);
+    acknowledge(&mut bench, 2, Green);
+    for voter in [3, 4] {
+        let peer = bench.ids[voter];
+        bench.step(Input::PeerLost { peer });
+    }
+    let epoch = bench.replica.leader_row().unwrap().epoch;
+    for _ in 0..10 {
+        bench.now_ms += 149;
+        for voter in [bench.ids[1], bench.ids[2]] {
+            let sent_at = Moment::from_nanos(bench.now_ms * 1_000_000);
+            bench.step(Input::BeatAcked {
+                voter,
+                epoch,
+                sent_at,
+            });
+        }
+        bench.step(Input::Tick);
+    }
+    assert_eq!(bench.replica.next_deadline(), Some(due));
+}
+
 #[test]
 fn a_leader_leads_on_where_giving_up_cannot_help() {
-    let begin = |waits: bool| {
-        let mut bench = Bench::leader(5, Settings::default());
-        if waits {
-            bench.produce(1, 1, 1);
-            bench.persist_all();
-        }
-        bench
-    };
+    let begin = |settings| beside_one_without_room(5, settings);
     // Nothing waits to be committed.
-    assert_eq!(led_on(&mut begin(false), &[1, 2]).0, []);
+    let mut bench = Bench::leader(5, Settings::default());
+    acknowledge(&mut bench, 1, Critical);
+    assert_eq!(led_on(&mut bench, &[1, 2]).0, []);
     // Enough of those that are heard have room.
-    assert_eq!(led_on(&mut begin(true), &[1, 2, 3]).0, []);
+    assert_eq!(led_on(&mut begin(Settings::default()), &[1, 2, 3]).0, []);
+    // Nobody withdraws from the channel, however full the disks are.
+    let mut bench = begin(Settings {
+        withdraws: false,
+        ..Settings::default()
+    });
+    assert_eq!(led_on(&mut bench, &[1, 2]).0, []);
+    // It hands over anyway.
+    let mut bench = begin(Settings {
+        transfer_timeout: Duration::from_secs(10),
+        ..Settings::default()
+    });
+    let (ticket, to, forced) = (Ticket(50), Some(bench.ids[2]), false);
+    bench.step(Input::Transfer { ticket, to, forced });
+    assert_eq!(led_on(&mut bench, &[1, 2]).0, []);
     // Nobody could commit anything.
-    let mut bench = begin(true);
+    let mut bench = begin(Settings::default());
     for voter in [2, 3] {
         acknowledge(&mut bench, voter, Full);
     }
     assert_eq!(led_on(&mut bench, &[1, 2]).0, []);
     // Nobody who is heard has room.
-    let mut bench = Bench::leader(3, Settings::default());
-    bench.produce(1, 1, 1);
-    bench.persist_all();
+    let mut bench = beside_one_without_room(3, Settings::default());
     assert_eq!(led_on(&mut bench, &[1]).0, []);
     let next = bench.replica.next_deadline().unwrap();
     assert!(next > Moment::from_nanos(bench.now_ms * 1_000_000));

@@ -104,14 +104,12 @@ impl Replica {
 
     /// Whether so many voters have parked that nothing can be committed.
     pub(crate) fn majority_is_parked(&self) -> bool {
-        let Some(leadership) = self.leadership.as_deref() else {
-            return false;
-        };
-        if !self.settings.withdraws {
+        if self.leadership.is_none() || !self.settings.withdraws {
             return false;
         }
-        let followers = leadership.followers.values();
-        let with_room = followers.filter(|one| !is_withdrawing(one.disk)).count();
+        let followers = self.voting_followers();
+        let with_room = followers.filter(|(_, one)| !is_withdrawing(one.disk));
+        let with_room = with_room.count();
         with_room + usize::from(self.is_voter()) < self.config().majority()
     }
 
@@ -151,10 +149,10 @@ impl Replica {
 
     /// The voter with room that needs the least to take over.
     fn successor_with_room(&self) -> Option<VoterId> {
-        let followers = self.leadership.as_ref()?.followers.iter();
-        let able = |(_, one): &(&VoterId, &Follower)| one.connected && one.disk == DiskLevel::Green;
-        let best = followers.filter(able).max_by_key(|(_, one)| one.acked);
-        best.map(|(voter, _)| *voter)
+        let able = |(_, one): &(VoterId, &Follower)| one.connected && one.disk == DiskLevel::Green;
+        let followers = self.voting_followers().filter(able);
+        let best = followers.max_by_key(|(voter, one)| (self.is_to_stay(*voter), one.acked));
+        best.map(|(voter, _)| voter)
     }
 
     /// When a leader under pressure wants attention next.

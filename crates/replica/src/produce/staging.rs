@@ -106,6 +106,12 @@ impl Staging {
         queue.any(|staged| matches!(staged, Staged::Control(Control::TrimPoint { .. })))
     }
 
+    /// Whether a configuration waits.
+    pub(crate) fn has_config(&self) -> bool {
+        let mut queue = self.queue.iter();
+        queue.any(|staged| matches!(staged, Staged::Control(Control::Config(_))))
+    }
+
     /// The latest group of a producer.
     pub(super) fn latest(&self, producer: ProducerId) -> Option<&Group> {
         let place = self.open.get(&producer)?.checked_sub(self.taken)?;

@@ -194,7 +194,7 @@ fn a_restart_knows_the_producers_again() {
     let mut bench = alone();
     bench.produce(1, 1, 3);
     bench.persist_all();
-    let snapshot = bench.replica.producer_snapshot();
+    let snapshot = bench.replica.snapshot();
     let (hard_state, tail) = (bench.replica.hard_state, bench.replica.view().tail);
     let epochs = bench.replica.log.epochs().newest_first(Seq::MAX, 16);
     let settings = Settings {
@@ -205,7 +205,7 @@ fn a_restart_knows_the_producers_again() {
         recovered.hard_state = hard_state;
         recovered.tail = tail;
         recovered.epochs = epochs;
-        recovered.producers = Some(snapshot);
+        recovered.snapshot = Some(snapshot);
     });
     again.wait(10_000);
     again.persist_all();

@@ -7,5 +7,5 @@ mod snapshot;
 mod table;
 
 pub(crate) use admission::Admission;
-pub use snapshot::SnapshotError;
+pub use snapshot::TableError;
 pub(crate) use table::ProducerTable;

@@ -9,9 +9,9 @@ use thiserror::Error;
 
 use super::{ProducerTable, table::Producer};
 
-/// A snapshot of the producers that cannot be read.
+/// A table of producers that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum SnapshotError {
+pub enum TableError {
     /// The bytes are no table.
     #[error("the snapshot of the producers cannot be read: {0}")]
     Structure(postcard::Error),
@@ -38,17 +38,17 @@ impl ProducerTable {
     }
 
     /// Reads what [`Self::snapshot`] wrote.
-    pub(crate) fn restore(bytes: &[u8], window: usize) -> Result<Self, SnapshotError> {
+    pub(crate) fn restore(bytes: &[u8], window: usize) -> Result<Self, TableError> {
         let (producers, rest): (BTreeMap<ProducerId, Producer>, _) =
-            postcard::take_from_bytes(bytes).map_err(SnapshotError::Structure)?;
+            postcard::take_from_bytes(bytes).map_err(TableError::Structure)?;
         if !rest.is_empty() {
-            return Err(SnapshotError::TrailingBytes(rest.len()));
+            return Err(TableError::TrailingBytes(rest.len()));
         }
         match producers
             .iter()
             .find(|(_, producer)| !producer.is_of_a_log())
         {
-            Some((id, _)) => Err(SnapshotError::Contradiction(*id)),
+            Some((id, _)) => Err(TableError::Contradiction(*id)),
             None => Ok(Self::with(producers, window)),
         }
     }
@@ -66,7 +66,7 @@ mod tests {
         let bytes = ProducerTable::new(4).snapshot();
         assert_eq!(ProducerTable::restore(&bytes, 4).unwrap().len(), 0);
         assert!(ProducerTable::restore(&[9], 4).is_err());
-        let trailing = SnapshotError::TrailingBytes(1);
+        let trailing = TableError::TrailingBytes(1);
         assert_eq!(ProducerTable::restore(&[0, 0], 4).err(), Some(trailing));
     }
 

@@ -267,6 +267,47 @@ fn getting_as_far_as_before_is_no_progress() {
     assert_eq!(bench.replica.view().halted, Some(HaltReason::Corrupt));
 }
 
+/// What the store got before its disk refused is forgotten: who gave that has no part in what comes after.
+#[test]
+fn what_was_given_before_a_failure_is_held_against_nobody() {
+    let mut bench = Bench::follower(3);
+    damaged(&mut bench);
+    let batch = bench.epoch_start(1, &bench.origin());
+    let mut asked_so_far = Vec::new();
+    for outcome in [MendOutcome::Failed, MendOutcome::Contradicted] {
+        let effects = mended(&mut bench, lacks(3));
+        let (voter, question) = asked(&bench, &effects).unwrap();
+        answer(&mut bench, voter, question.request, vec![batch.clone()]);
+        mended(&mut bench, outcome);
+        let deadline = bench.replica.repair_deadline().expect("after a pause");
+        bench.now_ms = deadline.as_nanos() / 1_000_000;
+        assert_eq!(tried(&bench.step(Input::Tick)), Some(0));
+        asked_so_far.push(voter);
+    }
+    assert_ne!(asked_so_far[0], asked_so_far[1]);
+    let effects = mended(&mut bench, lacks(3));
+    // All of what contradicted was the second one's, so it is not asked for all of it again.
+    assert_eq!(asked(&bench, &effects).unwrap().0, asked_so_far[0]);
+}
+
+/// Batches that lead no further do not mean that a voter does not have what is lacking.
+#[test]
+fn who_gave_nothing_of_use_may_have_it_all_the_same() {
+    let mut bench = Bench::leader(3, Settings::default());
+    damaged(&mut bench);
+    let batch = bench.epoch_start(1, &bench.origin());
+    let mut effects = mended(&mut bench, lacks(3));
+    let mut asked_so_far = Vec::new();
+    while let Some((voter, question)) = asked(&bench, &effects) {
+        asked_so_far.push(voter);
+        answer(&mut bench, voter, question.request, vec![batch.clone()]);
+        effects = mended(&mut bench, lacks(3));
+    }
+    asked_so_far.sort_unstable();
+    assert_eq!(asked_so_far, [1, 2]);
+    assert_eq!(bench.replica.view().halted, None);
+}
+
 /// A voter with a suffix that was never committed gives the beginning of it and has no more. What another
 /// one has contradicts that: this says nothing of the own log.
 #[test]

@@ -39,8 +39,8 @@ impl Replica {
         if others == 0 {
             return None;
         }
-        let followers = leadership.followers.values();
-        let contacts = followers.map(|follower| follower.contact).collect();
+        let followers = self.voting_followers();
+        let contacts = followers.map(|(_, one)| one.contact).collect();
         Some(nth_latest(contacts, others)?.plus(leadership.quorum_timeout))
     }
 

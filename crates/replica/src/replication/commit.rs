@@ -42,7 +42,11 @@ impl Replica {
             return Vec::new();
         };
         let voters = self.config().voter_ids().iter();
+        let learners = leadership.followers.keys();
+        let learners =
+            learners.filter(|id| planted(Mutant::LearnersCount) && !self.config().contains(**id));
         voters
+            .chain(learners)
             .map(|voter| {
                 if *voter == self.me && planted(Mutant::CountBeforeSync) {
                     return self.log.tail().seq;

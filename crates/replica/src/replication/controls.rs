@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use tetrarch_wire::{ChannelConfig, Seq, batch::Control};
+use tetrarch_wire::{ChannelConfig, Seq, VoterId, batch::Control};
 
 /// Configurations of the log, and control batches that are not committed yet.
 #[derive(Debug)]
@@ -13,6 +13,8 @@ pub(crate) struct Controls {
     waiting: VecDeque<(Seq, Decision)>,
     /// The highest trim point that is committed.
     trim_point: Seq,
+    /// Counts the changes of the configuration in force.
+    configured: u64,
 }
 
 /// What a committed control batch decides.
@@ -25,16 +27,35 @@ pub(crate) enum Decision {
 }
 
 impl Controls {
-    pub(crate) fn new(genesis: ChannelConfig) -> Self {
+    /// Those of a log whose committed part says `config` and `trim_point`.
+    pub(crate) fn new(config: ChannelConfig, trim_point: Seq) -> Self {
         Self {
-            configs: vec![genesis],
+            configs: vec![config],
             waiting: VecDeque::new(),
-            trim_point: Seq::ZERO,
+            trim_point,
+            configured: 0,
         }
     }
 
     pub(crate) fn config(&self) -> &ChannelConfig {
-        self.configs.last().expect("the genesis is never removed")
+        self.configs.last().expect("the first one is never removed")
+    }
+
+    /// The latest configuration up to `commit`.
+    pub(crate) fn config_at(&self, commit: Seq) -> &ChannelConfig {
+        let mut configs = self.configs.iter().rev();
+        let known = configs.find(|config| config.seq <= commit);
+        known.unwrap_or(&self.configs[0])
+    }
+
+    /// Whether one of the configurations that are known names `voter`.
+    pub(crate) fn has_named(&self, voter: VoterId) -> bool {
+        self.configs.iter().any(|config| config.contains(voter))
+    }
+
+    /// Counts the changes of the configuration in force.
+    pub(crate) const fn configured(&self) -> u64 {
+        self.configured
     }
 
     /// The highest trim point that is committed.
@@ -58,6 +79,7 @@ impl Controls {
                 let mut config = config.clone();
                 config.seq = seq;
                 self.configs.push(config);
+                self.configured += 1;
             }
             Some(Control::TrimPoint { upto }) => {
                 // It speaks of what lies before it, whatever it says.
@@ -76,6 +98,7 @@ impl Controls {
     pub(crate) fn truncate(&mut self, after: Seq) {
         while self.configs.len() > 1 && self.config().seq > after {
             self.configs.pop();
+            self.configured += 1;
         }
         while self.waiting.back().is_some_and(|(seq, _)| *seq > after) {
             self.waiting.pop_back();

@@ -1,7 +1,7 @@
 //! What a leader knows of one replica: how far it has it durably, what is on its way to it, and
 //! when it was last heard.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
 use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::{Link, LogPosition, Seq, frame::DiskLevel};
@@ -57,6 +57,8 @@ pub(crate) struct Follower {
     pub(crate) behind_since: Option<Moment>,
     /// The end of the last chunk that it pulled: the next pull needs no comparison.
     pub(crate) served: Option<LogPosition>,
+    /// What a learner has to receive until its round is complete, and when that began.
+    round: Option<(Seq, Moment)>,
 }
 
 impl Follower {
@@ -79,6 +81,7 @@ impl Follower {
             disk: DiskLevel::Green,
             behind_since: None,
             served: None,
+            round: None,
         }
     }
 
@@ -174,6 +177,19 @@ impl Follower {
             self.behind_since = None;
         } else {
             self.behind_since.get_or_insert(now);
+        }
+    }
+
+    /// Whether it holds what the log held when its round began, and it took no longer than `within`;
+    /// else another round begins when one is complete.
+    pub(crate) fn completes_round(&mut self, tail: Seq, now: Moment, within: Duration) -> bool {
+        match self.round {
+            Some((upto, _)) if self.acked < upto => false,
+            Some((_, begun)) if now.since(begun) <= within && self.connected => true,
+            Some(_) | None => {
+                self.round = Some((tail, now));
+                false
+            }
         }
     }
 

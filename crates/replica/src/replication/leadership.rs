@@ -33,6 +33,8 @@ pub(crate) struct Leadership {
     pub(crate) transfer: Option<Transfer>,
     /// How long it goes on without hearing a majority.
     pub(crate) quorum_timeout: Duration,
+    /// When the next step towards what the catalog wants is due, if not at once.
+    pub(crate) placement_at: Option<Moment>,
 }
 
 impl Leadership {
@@ -65,7 +67,7 @@ impl Replica {
         let now = ctx.now.mono;
         let previous = self.log.tail();
         let epoch = Epoch::new(self.hard_state.epoch_seen.n, self.me);
-        let others = self.config().voter_ids().iter().copied();
+        let others = self.all_members().into_iter().map(|member| member.id());
         let followers = others
             .filter(|voter| *voter != self.me)
             .map(|voter| {
@@ -89,6 +91,7 @@ impl Replica {
             unconfirmed: Vec::new(),
             transfer: None,
             quorum_timeout,
+            placement_at: None,
         }));
         self.following.forget();
         self.form_batches(ctx);
@@ -144,7 +147,7 @@ impl Replica {
 
     /// The node that a voter is.
     pub(crate) fn node_of(&self, voter: VoterId) -> Option<NodeId> {
-        self.config().voter(voter).map(|member| member.node)
+        self.member(voter).map(|member| member.node)
     }
 
     /// Who leads, as far as this replica knows.

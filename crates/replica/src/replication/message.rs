@@ -85,7 +85,9 @@ impl Replica {
                     replica.on_repair_response(from, response, ctx);
                 });
             }
-            ChannelMessage::TransferPrepare(_)
+            // What leaders tell the catalog is for the node.
+            ChannelMessage::Placed(_)
+            | ChannelMessage::TransferPrepare(_)
             | ChannelMessage::LeaderConflict(_)
             | ChannelMessage::ConflictResult(_)
             | ChannelMessage::SegOffer(_)
@@ -97,13 +99,13 @@ impl Replica {
         }
     }
 
-    /// Whether anything that a node says counts here: it votes, or is the leader that is followed,
-    /// which may have written a configuration without itself. Nobody else can make this replica
+    /// Whether anything that a node says counts here: it votes, holds the channel as the catalog says, or
+    /// is the leader that is followed, which may have written a configuration without itself. Nobody else can make this replica
     /// adopt an epoch, follow or vote, whatever configuration it claims to know: else any node of
     /// the mesh could take a channel over.
     pub(crate) fn has_a_say(&self, node: VoterId) -> bool {
         let followed = self.following.leader.map(|epoch| epoch.leader);
-        self.config().contains(node) || followed == Some(node)
+        self.is_member(node) || followed == Some(node)
     }
 
     /// A candidate speaks for itself only.
@@ -167,14 +169,14 @@ impl Replica {
         ctx: &mut Context<'_>,
         then: impl FnOnce(&mut Self, &mut Context<'_>),
     ) {
-        if self.config().contains(from) {
+        if self.is_member(from) {
             then(self, ctx);
         } else {
             self.refused += 1;
         }
     }
 
-    /// Only a voter speaks to a leader, and only in this very epoch. A higher one ends it.
+    /// Only a voter or learner speaks to a leader, and only in this very epoch. A higher one ends it.
     fn hear_follower(
         &mut self,
         from: VoterId,
@@ -182,7 +184,7 @@ impl Replica {
         ctx: &mut Context<'_>,
         then: impl FnOnce(&mut Self, &mut Context<'_>),
     ) {
-        if !self.config().contains(from) {
+        if !self.is_member(from) {
             self.refused += 1;
         } else if epoch.n > self.hard_state.epoch_seen.n {
             self.adopt(epoch.n, None, ctx);

@@ -14,12 +14,13 @@ pub(super) struct Member<A> {
     channel: ChannelUid,
     keeper: Keeper,
     pub(super) replica: Replica,
-    /// The other voters.
+    /// The other voters and holders, as of this state of the membership.
     peers: Arc<[PeerReplica]>,
+    membership: u64,
     /// What beats have told the replica.
     pub(super) told: Told,
-    /// Role, highest epoch and leader as the beats were told last.
-    stamped: Option<(ReplicaRole, Epoch, Option<VoterId>)>,
+    /// Role, highest epoch and leader as the beats were told last, and the membership.
+    stamped: Option<(ReplicaRole, Epoch, Option<VoterId>, u64)>,
     /// The deadline that stands in the timers.
     pub(super) armed: Option<Moment>,
     /// Whether it is in the list of those to settle.
@@ -31,18 +32,13 @@ pub(super) struct Member<A> {
 }
 
 impl<A> Member<A> {
-    pub(super) fn new(
-        channel: ChannelUid,
-        keeper: Keeper,
-        replica: Replica,
-        peers: Arc<[PeerReplica]>,
-        attached: A,
-    ) -> Self {
+    pub(super) fn new(channel: ChannelUid, keeper: Keeper, replica: Replica, attached: A) -> Self {
         Self {
+            peers: replica.peers(),
+            membership: replica.membership(),
             channel,
             keeper,
             replica,
-            peers,
             told: Told::default(),
             stamped: None,
             armed: None,
@@ -70,14 +66,20 @@ impl<A> Member<A> {
         }
     }
 
-    /// How the channel stands, if its role, leader or highest epoch is not what the beats were told
-    /// last.
+    /// How the channel stands, if its role, leader, highest epoch or membership is not what the beats were
+    /// told last.
     pub(super) fn news_for_beats(&mut self) -> Option<LocalChannel> {
-        let standing = self.replica.standing();
-        if self.stamped == Some(standing) {
+        let (role, epoch_seen, leader) = self.replica.standing();
+        let membership = self.replica.membership();
+        if self.membership != membership {
+            self.membership = membership;
+            self.peers = self.replica.peers();
+        }
+        let standing = Some((role, epoch_seen, leader, membership));
+        if self.stamped == standing {
             return None;
         }
-        self.stamped = Some(standing);
+        self.stamped = standing;
         Some(self.local_channel())
     }
 

@@ -20,7 +20,6 @@ pub use effect::{ShardEffect, Turn};
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
     time::Duration,
 };
 
@@ -29,7 +28,7 @@ use tetrarch_wire::{ChannelUid, VoterId, frame::DiskLevel};
 use self::{member::Member, timers::Timers};
 use crate::{
     Effect, Replica,
-    beat::{Keeper, PeerReplica, Repeats},
+    beat::{Keeper, Repeats},
 };
 
 /// Timers that go off within this part of a heartbeat are looked at together.
@@ -77,20 +76,13 @@ impl<A> Shard<A> {
         }
     }
 
-    /// Takes up a channel whose other voters are on `peers`. `false` if it is here already; then
-    /// nothing happens.
-    pub fn add(
-        &mut self,
-        channel: ChannelUid,
-        replica: Replica,
-        peers: Arc<[PeerReplica]>,
-        attached: A,
-    ) -> bool {
+    /// Takes up a channel. `false` if it is here already; then nothing happens.
+    pub fn add(&mut self, channel: ChannelUid, replica: Replica, attached: A) -> bool {
         if self.members.contains_key(&channel) {
             return false;
         }
         self.disk_is_news |= replica.disk_level() != self.disk;
-        let member = Member::new(channel, self.keeper, replica, peers, attached);
+        let member = Member::new(channel, self.keeper, replica, attached);
         self.members.insert(channel, member);
         true
     }

@@ -1,13 +1,13 @@
 //! A share of channels, turn by turn.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use tetrarch_fsm::TransitionSignal;
 use tetrarch_wire::{ChannelUid, Epoch, Seq, VoterId};
 
 use super::*;
 use crate::{
-    Chance, Input, Moment, Now, Settings,
+    Chance, HaltReason, Input, Moment, Now, Settings,
     beat::{ChannelFact, LocalChannel, Repeat, Roll},
     testing::{Bench, replies, request, signals, written},
 };
@@ -38,15 +38,8 @@ struct One {
 impl One {
     fn of(bench: Bench) -> Self {
         let channel = ChannelUid::derive("bench", &[0; 16]);
-        let me = bench.ids[0];
-        let voters = bench.genesis.voters().iter();
-        let others = voters.filter(|voter| voter.id() != me);
-        let peers = others.map(|voter| PeerReplica {
-            node: voter.node,
-            voter: voter.id(),
-        });
         let mut shard = Shard::new(Keeper::default(), HEARTBEAT);
-        assert!(shard.add(channel, bench.replica, peers.collect::<Arc<[_]>>(), ()));
+        assert!(shard.add(channel, bench.replica, ()));
         Self {
             shard,
             channel,
@@ -248,7 +241,7 @@ fn only_channels_to_which_something_happened_are_stamped_and_leaders_with_lag() 
 fn a_channel_is_here_once_and_gone_when_it_was_removed() {
     let mut one = One::of(Bench::new(3));
     let again = Bench::new(3).replica;
-    assert!(!one.shard.add(one.channel, again, Arc::new([]), ()));
+    assert!(!one.shard.add(one.channel, again, ()));
     let peer = one.ids[2];
     assert_eq!(one.shard.held_with(peer).count(), 1);
     assert_eq!(one.shard.held_with(one.ids[0]).count(), 0, "that is itself");
@@ -269,6 +262,21 @@ fn memory_is_shared_by_those_that_need_it_but_none_is_left_with_nothing() {
     assert_eq!(fair_share(64 << 20, 100_000), MIN_RECENT_BYTES);
 }
 
+/// Only one that was halted from its beginning on can be opened anew without losing a promise.
+#[test]
+fn what_waits_for_mending_is_what_was_damaged_when_it_was_opened() {
+    let damaged = Bench::with(3, Settings::default(), |recovered| recovered.damaged = true);
+    let mut later = Bench::leader(1, Settings::default());
+    later.step(Input::Damaged {
+        segment: Seq::FIRST,
+    });
+    assert_eq!(later.replica.view().halted, Some(HaltReason::Corrupt));
+    for (bench, expected) in [(damaged, true), (later, false), (Bench::new(3), false)] {
+        let one = One::of(bench);
+        assert_eq!(one.shard.waits_for_mending(one.channel), expected);
+    }
+}
+
 #[test]
 fn few_segments_are_mended_at_a_time_and_those_that_rest_keep_none_waiting() {
     let channels: Vec<ChannelUid> = (0..6)
@@ -276,7 +284,7 @@ fn few_segments_are_mended_at_a_time_and_those_that_rest_keep_none_waiting() {
         .collect();
     let mut shard = Shard::new(Keeper::default(), HEARTBEAT);
     for channel in &channels {
-        assert!(shard.add(*channel, Bench::new(3).replica, Arc::from([]), ()));
+        assert!(shard.add(*channel, Bench::new(3).replica, ()));
     }
     let damaged: Vec<_> = channels.iter().map(|uid| (*uid, Seq::FIRST)).collect();
     let mut effects = Vec::new();

@@ -35,13 +35,15 @@ impl Replica {
         let hint = self.known_leader();
         let best = self.best_successor();
         let deadline = ctx.now.mono.plus(self.settings.transfer_timeout);
+        let is_no_other = |to: VoterId| to == self.me || !self.config().contains(to);
+        let is_to_nobody = to.is_some_and(is_no_other);
         let Some(leadership) = &mut self.leadership else {
             return Err(AdminOutcome::NotLeader(hint));
         };
         if leadership.transfer.is_some() {
             return Err(AdminOutcome::Failed("a handover is under way already"));
         }
-        if to.is_some_and(|to| !leadership.followers.contains_key(&to)) {
+        if is_to_nobody {
             return Err(AdminOutcome::Failed("the successor does not vote here"));
         }
         let Some(target) = to.or(best) else {
@@ -77,13 +79,19 @@ impl Replica {
         }
     }
 
-    /// The voter that needs the least to take over, one with room first.
-    fn best_successor(&self) -> Option<VoterId> {
-        let followers = self.leadership.as_ref()?.followers.iter();
-        let best = followers.max_by_key(|(_, follower)| {
-            (follower.connected, Reverse(follower.disk), follower.acked)
+    /// The voter that needs the least to take over, one that is to stay and has room first.
+    pub(crate) fn best_successor(&self) -> Option<VoterId> {
+        let best = self.voting_followers().max_by_key(|(voter, one)| {
+            let (stays, room) = (self.is_to_stay(*voter), Reverse(one.disk));
+            (one.connected, stays, room, one.acked)
         });
-        best.map(|(voter, _)| *voter)
+        best.map(|(voter, _)| voter)
+    }
+
+    /// Whether the catalog wants that voter, as far as this replica knows.
+    pub(crate) fn is_to_stay(&self, voter: VoterId) -> bool {
+        let set = self.members.set.as_ref();
+        set.is_none_or(|set| set.wants(voter))
     }
 
     /// Goes on with a handover: orders it when the successor holds everything, repeats the order
@@ -181,6 +189,8 @@ impl Replica {
     ) {
         let signal = if successor.is_some() && self.is_pressed() {
             TransitionSignal::LeaderDiskPressureWithdraw
+        } else if successor.is_some() && self.is_deselected() {
+            TransitionSignal::PlacementDeselected
         } else {
             TransitionSignal::GracefulRelinquish
         };

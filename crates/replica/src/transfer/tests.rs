@@ -2,7 +2,7 @@
 
 use tetrarch_fsm::TransitionSignal;
 use tetrarch_wire::{
-    ReplicaRole, Seq,
+    Epoch, ReplicaRole, Seq,
     frame::{AppendNack, ChannelMessage, NackCode, ProduceOutcome, RetryReason, VoteKind},
 };
 
@@ -96,6 +96,21 @@ fn a_leader_that_hears_of_its_successors_epoch_first_has_handed_over_too() {
         panic!("{answers:?}");
     };
     assert_eq!(response.refusal, None);
+}
+
+/// The next epoch of somebody else, or one after the next: this leadership was taken, not given up.
+#[test]
+fn a_leader_that_hears_of_another_epoch_than_its_successors_was_deposed() {
+    for (n, leader) in [(2, 2), (3, 1)] {
+        let mut bench = Bench::leader(3, Settings::default());
+        bench.ack(1, bench.replica.view().tail);
+        assert!(is_order(&order(&mut bench, false)));
+        let epoch = Epoch::new(n, bench.ids[leader]);
+        let (commit, at) = (Seq::ZERO, Moment::from_nanos(bench.now_ms * 1_000_000));
+        let effects = bench.step(Input::LeaderHeard { epoch, commit, at });
+        let deposed = [TransitionSignal::PeerLeaderObserved];
+        assert_eq!(signals(&effects), deposed, "epoch {n} of {leader}");
+    }
 }
 
 #[test]

@@ -37,6 +37,8 @@ struct History {
     committed: Vec<Rc<Batch>>,
     /// In which epoch each of it was: that of the batch up to which it was counted (protocol §8).
     committed_in: Vec<u64>,
+    /// Who voted when each of it was.
+    committed_by: Vec<Rc<[usize]>>,
     /// Where each event of an idempotent producer is in it.
     events: BTreeMap<(ProducerId, u64), Seq>,
     acknowledged: BTreeMap<(usize, u64), Seq>,
@@ -52,6 +54,7 @@ impl History {
             links: BTreeMap::new(),
             committed: Vec::new(),
             committed_in: Vec::new(),
+            committed_by: Vec::new(),
             events: BTreeMap::new(),
             acknowledged: BTreeMap::new(),
             highest_acknowledged: Seq::ZERO,
@@ -129,6 +132,13 @@ impl Chronicle {
             let voted = *history.votes.entry((node, n)).or_insert(candidate);
             assert_eq!(voted, candidate, "I4: n{node} voted twice in {n}");
         }
+    }
+
+    /// The node has let go of the channel, and with it of what it had promised in it.
+    pub(crate) fn forget_promises(&mut self, node: usize, channel: ChannelIndex) {
+        let history = &mut self.channels[channel];
+        history.promises[node] = HardState::INITIAL;
+        history.votes.retain(|(voter, _), _| *voter != node);
     }
 
     /// I5: nothing is promised that the disk does not hold.
@@ -209,19 +219,18 @@ impl Chronicle {
         }
     }
 
-    /// I8: an acknowledged event is durable on a majority at that moment.
+    /// I8: an acknowledged event is durable on a majority of those who voted when it was committed.
     pub(crate) fn i8_durable_on_a_majority(
         &self,
         nodes: &[Node],
-        channels: &[Channel],
         asked: Asked,
         placed: &[(u64, Seq)],
     ) {
-        let holders = &channels[asked.channel].holders;
         for (number, seq) in placed {
             let history = &self.channels[asked.channel];
             let committed = history.committed_at(*seq);
             let committed = committed.expect("I8: acknowledged but not committed");
+            let voters = &history.committed_by[history.index_of(*seq)];
             let holds = |node: &&usize| {
                 nodes[**node].expected[asked.channel]
                     .as_ref()
@@ -231,15 +240,15 @@ impl Chronicle {
                         trimmed || held.is_some_and(|batch| batch.link() == committed.link())
                     })
             };
-            let copies = holders.iter().filter(holds).count();
+            let copies = voters.iter().filter(holds).count();
             // What a disk has lost since it acknowledged may have been counted.
             let gone = |node: &&usize| nodes[**node].expected[asked.channel].is_none();
-            let gone = holders.iter().filter(gone).count();
+            let gone = voters.iter().filter(gone).count();
             assert!(
-                copies + gone > holders.len() / 2,
+                copies + gone > voters.len() / 2,
                 "I8: event {number} of producer {} at {seq} is durable on {copies} of {}",
                 asked.producer,
-                holders.len()
+                voters.len()
             );
             i14_the_payload_is_what_was_sent(committed, (asked.producer, *number), *seq);
         }
@@ -357,6 +366,7 @@ impl Chronicle {
         &mut self,
         channel: ChannelIndex,
         member: &Member,
+        voters: &Rc<[usize]>,
     ) {
         let history = &mut self.channels[channel];
         let commit = member.commit;
@@ -393,6 +403,8 @@ impl Chronicle {
         if let Some(last) = history.committed.last() {
             let epoch = last.epoch().n;
             history.committed_in.resize(history.committed.len(), epoch);
+            let voters = Rc::clone(voters);
+            history.committed_by.resize(history.committed.len(), voters);
         }
     }
 

@@ -101,12 +101,8 @@ impl World {
                 // Whoever goes on believing to lead must not be believed.
                 one.node = deposed.or(Some(node));
                 self.chronicle.acknowledged(asked, &placed);
-                self.chronicle.i8_durable_on_a_majority(
-                    &self.nodes,
-                    &self.channels,
-                    asked,
-                    &placed,
-                );
+                self.chronicle
+                    .i8_durable_on_a_majority(&self.nodes, asked, &placed);
                 if let Some(expected) = &self.nodes[node].expected[asked.channel] {
                     self.chronicle
                         .i12_fencing(node, asked.channel, expected, *epoch);
@@ -171,8 +167,11 @@ impl World {
             let upto = Seq::new(self.dice.below(commit.map_or(0, Seq::get) + 1));
             self.step(node, channel, Input::Propose(Proposal::Trim { upto }));
         }
-        if self.dice.permille(self.swarm.trims) {
-            self.save_producers(node, channel);
+        if self.dice.permille(self.swarm.trims.max(self.swarm.moves)) {
+            self.save_snapshot(node, channel);
+        }
+        if self.dice.permille(self.swarm.moves) {
+            self.move_somewhere(channel);
         }
     }
 }

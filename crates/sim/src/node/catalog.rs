@@ -1,10 +1,60 @@
-//! What the catalog tells a node: channels are created and deleted while it runs, and it learns of it in
-//! its own time.
+//! What the catalog tells a node: channels are created, moved and deleted while it runs, and it learns of it
+//! in its own time.
+
+use std::rc::Rc;
 
 use tetrarch_log::WriteOp;
-use tetrarch_replica::Input;
+use tetrarch_replica::{
+    Input,
+    catalog::{Catalog, CatalogChange},
+    membership::ReplicaSet,
+};
+use tetrarch_wire::{
+    Retention, Seq,
+    frame::{CatalogCommand, ChannelEntry, LabelFilter},
+};
 
-use crate::world::{ChannelIndex, Event, MS, World};
+use super::Node;
+use crate::{
+    check::Expected,
+    world::{Channel, ChannelIndex, Event, MS, World},
+};
+
+/// The catalog, which is always there. The commands are folded by the shipped code.
+#[derive(Default)]
+pub(crate) struct SimCatalog {
+    fold: Catalog,
+    last: Seq,
+}
+
+impl SimCatalog {
+    /// All channels of a run are in it from the beginning; nobody looks at one before it is created.
+    pub(crate) fn new(channels: &[Channel]) -> Self {
+        let mut catalog = Self::default();
+        for (index, channel) in channels.iter().enumerate() {
+            let change = catalog.apply(&CatalogCommand::Create(ChannelEntry {
+                name: format!("c{index}"),
+                uid: channel.uid,
+                genesis: channel.genesis.clone(),
+                retention: Retention::FOREVER,
+                filter: LabelFilter::default(),
+                first_leader: channel.genesis.voter_ids()[0],
+            }));
+            assert!(matches!(change, CatalogChange::Created(_)), "{change:?}");
+        }
+        catalog
+    }
+
+    fn apply(&mut self, command: &CatalogCommand) -> CatalogChange {
+        self.last = self.last.next();
+        self.fold.apply(self.last, command)
+    }
+
+    fn set(&self, channel: &Channel) -> &ReplicaSet {
+        let set = self.fold.replica_set(channel.uid);
+        set.expect("every channel is in the catalog")
+    }
+}
 
 impl World {
     /// Some channels are not there from the beginning, and some do not stay.
@@ -14,6 +64,7 @@ impl World {
             if self.dice.permille(self.swarm.late_births) {
                 born = self.dice.below(self.swarm.duration / 2);
                 self.channels[channel].known_to.clear();
+                self.channels[channel].is_created = false;
                 self.at(born, Event::Created { channel });
             }
             if self.dice.permille(self.swarm.deaths) {
@@ -26,19 +77,127 @@ impl World {
     /// It is in the catalog from now on.
     pub(crate) fn created(&mut self, channel: ChannelIndex) {
         self.tally.count("channels created");
-        for node in self.channels[channel].holders.clone() {
-            let delay = self.dice.below(3_000) * MS;
-            self.at(delay, Event::HearsOf { node, channel });
-        }
+        self.channels[channel].is_created = true;
+        self.tell_everybody(channel, &[]);
     }
 
     /// It is not in the catalog any more.
     pub(crate) fn deleted(&mut self, channel: ChannelIndex) {
         self.tally.count("channels deleted");
         self.channels[channel].is_deleted = true;
-        for node in self.channels[channel].holders.clone() {
+        self.tell_everybody(channel, &[]);
+    }
+
+    /// Somebody wants the channel elsewhere: one voter exchanged, one more or one less, or all others.
+    pub(crate) fn move_somewhere(&mut self, channel: ChannelIndex) {
+        let created = &self.channels[channel];
+        if created.is_deleted || !created.is_created {
+            return;
+        }
+        let mut wanted: Vec<usize> = self.wanted_on(channel);
+        let free =
+            (0..self.nodes.len()).filter(|node| !self.channels[channel].holders.contains(node));
+        let mut free: Vec<usize> = free.collect();
+        let (leave, come) = match self.dice.index(4) {
+            0 => (1, 0),
+            1 => (0, 1),
+            2 => (1, 1),
+            _ => (wanted.len(), 3),
+        };
+        for _ in 0..come.min(free.len()) {
+            let one = self.dice.index(free.len());
+            wanted.push(free.remove(one));
+        }
+        for _ in 0..leave {
+            if wanted.len() > 1 {
+                let one = self.dice.index(wanted.len());
+                wanted.remove(one);
+            }
+        }
+        let voters = wanted.iter().map(|node| Node::voter(*node)).collect();
+        let uid = self.channels[channel].uid;
+        self.tally.count("moves ordered");
+        self.command(channel, &CatalogCommand::Place { uid, voters });
+    }
+
+    /// A leader says that a move is complete.
+    pub(crate) fn placed(&mut self, channel: ChannelIndex, version: u64) {
+        let uid = self.channels[channel].uid;
+        self.command(channel, &CatalogCommand::Placed { uid, version });
+    }
+
+    fn command(&mut self, channel: ChannelIndex, command: &CatalogCommand) {
+        match self.catalog.apply(command) {
+            CatalogChange::Placed(_, set) => {
+                if set.is_settled() {
+                    self.tally.count("moves carried out");
+                }
+                let holds = |node: &usize| set.is_held_by(self.nodes[*node].voter);
+                let holders: Vec<usize> = (0..self.nodes.len()).filter(holds).collect();
+                let before = std::mem::replace(&mut self.channels[channel].holders, holders);
+                self.tell_everybody(channel, &before);
+            }
+            CatalogChange::Refused(_) => self.tally.count("moves refused"),
+            other => panic!("{other:?} by {command:?}"),
+        }
+    }
+
+    fn wanted_on(&self, channel: ChannelIndex) -> Vec<usize> {
+        let set = self.catalog.set(&self.channels[channel]);
+        let wants = |node: &usize| set.wants(self.nodes[*node].voter);
+        (0..self.nodes.len()).filter(wants).collect()
+    }
+
+    /// Who votes in the channel as the replica on this node has it.
+    pub(super) fn voters_by(&self, node: usize, channel: ChannelIndex) -> Option<Rc<[usize]>> {
+        let (replica, _) = self.member(node, channel)?;
+        let config = replica.config();
+        let votes = |one: &usize| config.contains(self.nodes[*one].voter);
+        Some((0..self.nodes.len()).filter(votes).collect())
+    }
+
+    /// Whether everybody who is wanted votes in the channel and nobody else holds it.
+    pub(crate) fn is_placed(&self, channel: ChannelIndex) -> bool {
+        let channel = &self.channels[channel];
+        channel.is_deleted || self.catalog.set(channel).is_settled()
+    }
+
+    /// I27: in the end every move is complete.
+    pub(crate) fn i27_every_move_is_carried_out(&self) {
+        for channel in 0..self.channels.len() {
+            assert!(
+                self.is_placed(channel),
+                "I27: channel {channel} is not where it was wanted: {:?}",
+                self.catalog.set(&self.channels[channel])
+            );
+        }
+    }
+
+    /// Whether the node is to have the channel in its store.
+    pub(crate) fn is_held(&self, node: usize, channel: ChannelIndex) -> bool {
+        let channel = &self.channels[channel];
+        !channel.is_deleted && channel.holders.contains(&node)
+    }
+
+    /// Everybody who holds the channel, and those who held it before, read it in their own time.
+    fn tell_everybody(&mut self, channel: ChannelIndex, before: &[usize]) {
+        let mut nodes = self.channels[channel].holders.clone();
+        nodes.extend(before);
+        nodes.sort_unstable();
+        nodes.dedup();
+        for node in nodes {
             let delay = self.dice.below(3_000) * MS;
             self.at(delay, Event::HearsOf { node, channel });
+        }
+    }
+
+    /// A node that has started knows what is in the catalog after a while.
+    pub(super) fn reads_catalog(&mut self, node: usize) {
+        if self.swarm.may_move() {
+            for channel in 0..self.channels.len() {
+                let delay = self.dice.below(1_000) * MS;
+                self.at(delay, Event::HearsOf { node, channel });
+            }
         }
     }
 
@@ -49,15 +208,34 @@ impl World {
             let again = self.dice.between(50, 500) * MS;
             self.at(again, Event::HearsOf { node, channel });
         } else if self.channels[channel].is_deleted {
-            self.lets_go(node, channel);
-        } else if self.channels[channel].known_to.insert(node) {
-            self.takes_up(node, channel);
+            self.lets_go(node, channel, Input::Close);
+        } else if !self.is_held(node, channel) {
+            if self.nodes[node].expected[channel].is_some() {
+                self.tally.count("channels released");
+                self.lets_go(node, channel, Input::Deselect);
+                self.chronicle.forget_promises(node, channel);
+            }
+        } else if self.channels[channel].is_created {
+            if self.channels[channel].known_to.insert(node) {
+                self.takes_up(node, channel);
+            }
+            let set = self.catalog.set(&self.channels[channel]).clone();
+            if set.version() > 0 {
+                self.step(node, channel, Input::Placed(set));
+            }
         }
     }
 
     fn takes_up(&mut self, node: usize, channel: ChannelIndex) {
+        let voter = self.nodes[node].voter;
+        let has_given_up = self.channels[channel].genesis.contains(voter);
         if self.nodes[node].expected[channel].is_none() {
-            return;
+            if has_given_up {
+                return;
+            }
+            let origin = self.channels[channel].genesis.genesis_link();
+            let origin = tetrarch_wire::LogPosition::origin(origin);
+            self.nodes[node].expected[channel] = Some(Expected::new(origin));
         }
         let Some(mut process) = self.nodes[node].process.take() else {
             return;
@@ -79,9 +257,9 @@ impl World {
         }
     }
 
-    fn lets_go(&mut self, node: usize, channel: ChannelIndex) {
+    fn lets_go(&mut self, node: usize, channel: ChannelIndex, last: Input) {
         self.channels[channel].known_to.remove(&node);
-        self.step(node, channel, Input::Close);
+        self.step(node, channel, last);
         self.nodes[node].expected[channel] = None;
         let created = &self.channels[channel];
         if let Some(process) = &mut self.nodes[node].process {

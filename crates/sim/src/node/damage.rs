@@ -16,6 +16,8 @@ impl World {
             let minority = (channel.holders.len() - 1) / 2;
             !channel.holders.contains(&node) || damaged.count() < minority
         });
+        // A minority stays one as long as nobody else leaves.
+        let bears_it = bears_it && !self.swarm.may_move();
         if bears_it {
             self.damaged.insert(node);
         }
@@ -52,8 +54,8 @@ impl World {
             format!("damage {what} to {path:?} at {offset}")
         });
         match what {
-            // That no snapshot of producers is there says nothing: perhaps none was made yet.
-            0 if path.ends_with("producers.snap") => {}
+            // That no snapshot is there says nothing: perhaps none was made yet.
+            0 if path.ends_with("snapshot") => {}
             0 => disk.lose(path),
             1 => disk.shorten(path, offset),
             _ => disk.flip(path, offset, 1 << self.dice.index(8)),

@@ -94,6 +94,10 @@ impl World {
                 member.commit = commit;
                 self.chronicle_committed(node, channel);
             }
+            Effect::Placed { version } => {
+                let delay = self.dice.between(5, 500) * MS;
+                self.at(delay, Event::Placed { channel, version });
+            }
             Effect::Trim { upto } => self.trim(node, channel, upto),
             Effect::Deleted => panic!("nobody deletes"),
             Effect::BeatNow => self.beat_now(node, channel),
@@ -102,11 +106,14 @@ impl World {
     }
 
     fn chronicle_committed(&mut self, node: usize, channel: ChannelIndex) {
+        let Some(voters) = self.voters_by(node, channel) else {
+            return;
+        };
         let uid = self.channels[channel].uid;
         let process = self.nodes[node].process.as_ref();
         if let Some((_, member)) = process.and_then(|process| process.shard.get(uid)) {
             self.chronicle
-                .i10_committed_prefixes_are_equal(channel, member);
+                .i10_committed_prefixes_are_equal(channel, member, &voters);
         }
     }
 

@@ -142,11 +142,10 @@ impl World {
         let Some(process) = &self.nodes[node].process else {
             return Vec::new();
         };
-        let members = process.shard.iter().map(|(_, _, member)| member);
-        let led = members.filter(|member| {
-            member.role == ReplicaRole::Leader && self.channels[member.channel].holders.len() > 1
+        let led = process.shard.iter().filter(|(_, replica, member)| {
+            member.role == ReplicaRole::Leader && replica.config().voters().len() > 1
         });
-        led.map(|member| member.channel).collect()
+        led.map(|(_, _, member)| member.channel).collect()
     }
 
     /// The role that a fault strikes: that of a leader if the node leads anything.

@@ -130,7 +130,7 @@ impl World {
 
 /// Whether all of a channel can be read that a start must read.
 pub(super) fn can_be_read(reader: &Reader<CrashDisk>, found: &RecoveredChannel) -> bool {
-    let saved = found.producers.as_ref().map_or(Seq::ZERO, |(seq, _)| *seq);
+    let saved = found.snapshot.as_ref().map_or(Seq::ZERO, |(seq, _)| *seq);
     let mut next = saved.max(found.log_start.seq).next();
     while next <= found.tail.seq {
         match reader.read(found.channel, next, 1 << 16) {

@@ -19,6 +19,7 @@ use tetrarch_log::{CrashDisk, Failure, LogError, OpenedStore, StoreIdentity, Sto
 use tetrarch_replica::beat::Keeper;
 use tetrarch_wire::{ClusterId, LogPosition, NodeId, StoreId, Voter, VoterId};
 
+pub(crate) use catalog::SimCatalog;
 pub(crate) use process::{Member, Process};
 pub(crate) use store::Origin;
 

@@ -3,7 +3,7 @@
 use tetrarch_log::{CrashDisk, GroupQueue, OpenedStore, RecoveredChannel, WriteOp};
 use tetrarch_replica::{
     DiskGauge, Input, Recovered, Replica, Settings,
-    beat::{BeatHub, BeatSettings, PeerReplica},
+    beat::{BeatHub, BeatSettings},
     shard::Shard,
 };
 use tetrarch_wire::{ReplicaRole, Seq};
@@ -65,7 +65,7 @@ impl World {
                 let is_whole = can_be_read(&reader, &found);
                 let found = Some(recovered(found, is_whole));
                 self.open(node, channel, found, &mut shard);
-            } else if self.channels[channel].is_deleted {
+            } else if !self.is_held(node, channel) {
                 let created = &self.channels[channel];
                 super::store::order(&mut queue, created, channel, WriteOp::Delete);
             }
@@ -110,6 +110,7 @@ impl World {
         for channel in self.held_by(node) {
             self.step(node, channel, Input::Select);
         }
+        self.reads_catalog(node);
         for peer in 0..self.nodes.len() {
             if peer != node {
                 self.reconnect(node, peer);
@@ -171,7 +172,7 @@ impl World {
     ) {
         let created = &self.channels[channel];
         let settings = Settings {
-            stand_first: found.is_none() && created.holders[0] == node,
+            stand_first: found.is_none() && created.first == node,
             ..self.settings.clone()
         };
         let expected = self.nodes[node].expected[channel].as_ref();
@@ -179,7 +180,7 @@ impl World {
         let recovered = found.unwrap_or_else(|| Recovered::empty(&created.genesis));
         let is_whole = !recovered.damaged;
         let covered = recovered
-            .producers
+            .snapshot
             .as_ref()
             .map_or(Seq::ZERO, |(seq, _)| *seq);
         let covered = covered.max(recovered.log_start.seq);
@@ -205,14 +206,8 @@ impl World {
             role: ReplicaRole::Idle,
             commit,
         };
-        let others = created.genesis.voters().iter();
-        let others = others.filter(|other| other.id() != voter);
-        let peers = others.map(|other| PeerReplica {
-            node: other.node,
-            voter: other.id(),
-        });
         assert!(
-            shard.add(created.uid, replica, peers.collect(), member),
+            shard.add(created.uid, replica, member),
             "channel {channel} is on n{node} twice"
         );
     }
@@ -310,7 +305,7 @@ fn recovered(found: RecoveredChannel, is_whole: bool) -> Recovered {
         tail: found.tail,
         epochs: found.epochs,
         commit_hint: found.commit_hint,
-        producers: found.producers,
+        snapshot: found.snapshot,
         damaged: found.halted.is_some() || !is_whole,
     }
 }

@@ -105,10 +105,10 @@ impl World {
         }
     }
 
-    /// A trim is written, after the producers that its batches would tell of were saved.
+    /// A trim is written, after what its batches would tell a start was saved.
     pub(crate) fn trim(&mut self, node: usize, channel: ChannelIndex, upto: Seq) {
         self.tally.count("trims");
-        if !self.save_producers(node, channel) {
+        if !self.save_snapshot(node, channel) {
             return;
         }
         let created = &self.channels[channel];
@@ -123,8 +123,8 @@ impl World {
         self.write_next(node);
     }
 
-    /// Saves what is remembered of a channel's producers, and says whether that worked.
-    pub(crate) fn save_producers(&mut self, node: usize, channel: ChannelIndex) -> bool {
+    /// Saves what a start must know of a channel, and says whether that worked.
+    pub(crate) fn save_snapshot(&mut self, node: usize, channel: ChannelIndex) -> bool {
         let uid = self.channels[channel].uid;
         let Some(process) = &mut self.nodes[node].process else {
             return false;
@@ -132,12 +132,12 @@ impl World {
         let Some((replica, _)) = process.shard.get(uid) else {
             return false;
         };
-        let (seq, bytes) = replica.producer_snapshot();
-        let is_saved = process.flusher.save_producers(uid, seq, &bytes).is_ok();
+        let (seq, bytes) = replica.snapshot();
+        let is_saved = process.flusher.save_snapshot(uid, seq, &bytes).is_ok();
         self.tally.count(if is_saved {
-            "producers saved"
+            "snapshots saved"
         } else {
-            "producers not saved"
+            "snapshots not saved"
         });
         is_saved
     }

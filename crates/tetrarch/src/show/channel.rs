@@ -1,7 +1,7 @@
 //! A channel with its replicas.
 
 use serde::Serialize;
-use tetrarch_wire::frame::{ChannelStatus, ReplicaStatus};
+use tetrarch_wire::frame::{ChannelStatus, Moving, ReplicaStatus};
 
 use super::{RetentionShown, known};
 
@@ -20,6 +20,8 @@ pub struct ChannelShown {
     pub tail: Option<u64>,
     /// Last committed seq.
     pub commit: Option<u64>,
+    /// Whether it moves to other nodes.
+    pub is_moving: bool,
     /// Its replicas.
     pub replicas: Vec<ReplicaShown>,
     /// First seq that is still there.
@@ -39,6 +41,8 @@ pub struct ReplicaShown {
     pub node: String,
     /// Its role.
     pub role: Option<&'static str>,
+    /// Whether it comes (`in`) or goes (`out`).
+    pub moving: Option<&'static str>,
     /// Last durable seq.
     pub tail: Option<u64>,
     /// How many events it is behind.
@@ -57,6 +61,7 @@ impl From<ChannelStatus> for ChannelShown {
             leader: channel.leader,
             tail: channel.tail.map(seq),
             commit: channel.commit.map(seq),
+            is_moving: channel.is_moving,
             replicas: channel.replicas.into_iter().map(Into::into).collect(),
             log_start: channel.log_start.map(seq),
             halted: channel.halted,
@@ -71,6 +76,10 @@ impl From<ReplicaStatus> for ReplicaShown {
         Self {
             node: replica.node,
             role: replica.role.map(|role| role.name()),
+            moving: replica.moving.map(|moving| match moving {
+                Moving::In => "in",
+                Moving::Out => "out",
+            }),
             tail: replica.tail.map(|seq| seq.get()),
             lag_events: replica.lag_events,
             lag_ms: replica.lag_ms,
@@ -106,7 +115,8 @@ impl ChannelShown {
 
 impl ReplicaShown {
     /// The headings of [`Self::row`].
-    pub const HEADINGS: [&'static str; 5] = ["NODE", "ROLE", ">TAIL", ">LAG EVENTS", ">LAG MS"];
+    pub const HEADINGS: [&'static str; 6] =
+        ["NODE", "ROLE", "MOVES", ">TAIL", ">LAG EVENTS", ">LAG MS"];
 
     /// The replica as a row of a table.
     #[must_use]
@@ -114,6 +124,7 @@ impl ReplicaShown {
         vec![
             self.node,
             known(self.role),
+            self.moving.unwrap_or_default().to_owned(),
             known(self.tail),
             known(self.lag_events),
             known(self.lag_ms),
@@ -138,6 +149,7 @@ mod tests {
     #[test]
     fn unknown_values_are_null_in_json_and_a_question_in_tables() {
         let replica = ReplicaShown {
+            moving: None,
             node: "n1".into(),
             role: None,
             tail: None,
@@ -147,7 +159,7 @@ mod tests {
         assert_eq!(replica.brief(), "n1:?");
         let json = serde_json::to_value(&replica).unwrap();
         let expected = serde_json::json!(
-            {"node": "n1", "role": null, "tail": null, "lag_events": null, "lag_ms": 3}
+            {"node": "n1", "role": null, "moving": null, "tail": null, "lag_events": null, "lag_ms": 3}
         );
         assert_eq!(json, expected);
     }
@@ -155,6 +167,7 @@ mod tests {
     #[test]
     fn a_lag_is_shown_where_there_is_one() {
         let replica = ReplicaShown {
+            moving: None,
             node: "n2".into(),
             role: Some("Replica"),
             tail: Some(5),
@@ -162,6 +175,6 @@ mod tests {
             lag_ms: None,
         };
         assert_eq!(replica.brief(), "n2:Replica -7");
-        assert_eq!(replica.row(), ["n2", "Replica", "5", "7", "?"]);
+        assert_eq!(replica.row(), ["n2", "Replica", "", "5", "7", "?"]);
     }
 }

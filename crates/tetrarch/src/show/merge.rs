@@ -52,6 +52,7 @@ fn merge_channel(known: &mut ChannelStatus, said: ChannelStatus, teller: &str) {
     }
     if said.epoch > known.epoch || (said.epoch == known.epoch && leads) {
         known.epoch = said.epoch;
+        known.is_moving = said.is_moving;
         known.leader = said.leader;
         known.tail = said.tail;
         known.commit = said.commit;
@@ -68,6 +69,7 @@ fn merge_replica(row: &mut ReplicaStatus, said: ReplicaStatus, teller: &str, lea
         row.tail = said.tail.or(row.tail);
     }
     if leads {
+        row.moving = said.moving;
         row.lag_events = said.lag_events;
         row.lag_ms = said.lag_ms;
         row.tail = row.tail.or(said.tail);
@@ -83,6 +85,7 @@ mod tests {
     /// What `teller` says of a channel of n1 and n2 that n1 leads.
     fn said(teller: &str, role: ReplicaRole, tail: u64, lag_of_other: Option<u64>) -> Status {
         let row = |node: &str| ReplicaStatus {
+            moving: None,
             node: node.to_owned(),
             role: (node == teller).then_some(role),
             tail: (node == teller).then(|| Seq::new(tail)),
@@ -93,6 +96,7 @@ mod tests {
             asked: teller.to_owned(),
             nodes: Vec::new(),
             channels: vec![ChannelStatus {
+                is_moving: false,
                 name: "c".into(),
                 uid: ChannelUid::derive("c", &[0; 16]),
                 class: ChannelClass::Quorum,

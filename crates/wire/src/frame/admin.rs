@@ -89,6 +89,15 @@ pub enum AdminRequest {
         /// To this node; else to the best.
         to: Option<NodeId>,
     },
+    /// Moves a channel: these nodes are to hold it, and no others.
+    MoveChannel {
+        /// Number of the request.
+        request: u64,
+        /// Name of the channel.
+        name: String,
+        /// The nodes.
+        nodes: Vec<NodeId>,
+    },
     /// Describes nodes and channels.
     Status {
         /// Number of the request.
@@ -112,6 +121,7 @@ impl AdminRequest {
             | Self::DeleteChannel { request, .. }
             | Self::ListChannels { request, .. }
             | Self::Relinquish { request, .. }
+            | Self::MoveChannel { request, .. }
             | Self::Status { request, .. } => *request,
         }
     }
@@ -124,6 +134,10 @@ impl Checked for AdminRequest {
             Self::AlterChannel { name, .. }
             | Self::DeleteChannel { name, .. }
             | Self::Relinquish { name, .. } => check_name("channel name", name),
+            Self::MoveChannel { name, nodes, .. } => {
+                check_name("channel name", name)?;
+                check_count("number of nodes", nodes.len(), limits::MAX_VOTERS)
+            }
             Self::ListChannels { after, .. } => check_channel_names([after]),
             Self::Status { channel, after, .. } => check_channel_names([channel, after]),
         }
@@ -161,6 +175,15 @@ impl Checked for NodeStatus {
     }
 }
 
+/// Whether a replica comes or goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Moving {
+    /// It is to vote, and does not yet.
+    In,
+    /// It is not to hold the channel any more, and does so until others do.
+    Out,
+}
+
 /// A replica as the asked node sees it. Only facts that it knows; `None` for everything else.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplicaStatus {
@@ -168,6 +191,8 @@ pub struct ReplicaStatus {
     pub node: String,
     /// Its role.
     pub role: Option<ReplicaRole>,
+    /// Whether it comes or goes.
+    pub moving: Option<Moving>,
     /// Last durable seq.
     pub tail: Option<Seq>,
     /// How many events it is behind the leader.
@@ -199,6 +224,8 @@ pub struct ChannelStatus {
     pub commit: Option<Seq>,
     /// Why the channel is halted on the asked node, if it is.
     pub halted: Option<String>,
+    /// Whether it moves: the voters are not yet those that are wanted, as far as is known.
+    pub is_moving: bool,
     /// Its replicas.
     pub replicas: Vec<ReplicaStatus>,
 }
@@ -215,7 +242,7 @@ impl Checked for ChannelStatus {
         check_count(
             "number of replicas",
             self.replicas.len(),
-            limits::MAX_VOTERS,
+            limits::MAX_HOLDERS,
         )?;
         self.replicas
             .iter()

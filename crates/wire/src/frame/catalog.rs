@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     LabelFilter,
-    structure::{Checked, check_name},
+    structure::{Checked, always_valid, check_count, check_name},
 };
-use crate::{ChannelConfig, ChannelUid, DecodeError, Retention, VoterId};
+use crate::{ChannelConfig, ChannelUid, DecodeError, Retention, Voter, VoterId, limits};
 
 /// A channel as the catalog records it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +33,18 @@ impl Checked for ChannelEntry {
     }
 }
 
+/// The leader of a channel tells the voters of the catalog's channel, in a frame of that channel, that
+/// a wish of the catalog is carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlacementReport {
+    /// The channel that was moved.
+    pub channel: ChannelUid,
+    /// Which of the wishes for it, counted from 1.
+    pub version: u64,
+}
+
+always_valid!(PlacementReport);
+
 /// One change of the catalog. Each is the payload of one event of `__meta`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CatalogCommand {
@@ -49,6 +61,21 @@ pub enum CatalogCommand {
     Delete {
         /// The channel.
         uid: ChannelUid,
+    },
+    /// Other nodes are to hold a channel. Its leader carries it out.
+    Place {
+        /// The channel.
+        uid: ChannelUid,
+        /// Who is to vote in it.
+        voters: Vec<Voter>,
+    },
+    /// The leader of a channel has carried out what the catalog wants: the voters of the committed
+    /// configuration are the wanted ones.
+    Placed {
+        /// The channel.
+        uid: ChannelUid,
+        /// Which of the wishes, counted from 1.
+        version: u64,
     },
 }
 
@@ -75,7 +102,10 @@ impl Checked for CatalogCommand {
     fn check(&self) -> Result<(), DecodeError> {
         match self {
             Self::Create(entry) => entry.check(),
-            Self::AlterRetention { .. } | Self::Delete { .. } => Ok(()),
+            Self::Place { voters, .. } => {
+                check_count("number of voters", voters.len(), limits::MAX_VOTERS)
+            }
+            Self::AlterRetention { .. } | Self::Delete { .. } | Self::Placed { .. } => Ok(()),
         }
     }
 }

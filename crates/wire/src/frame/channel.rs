@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Append, AppendAck, AppendNack, ConflictResult, FindPoint, ForkPull, ForkReport, ForkResolved,
-    FrameBuffer, FrameType, LeaderConflict, PointResponse, RepairRequest, RepairResponse, SegData,
-    SegOffer, SegRequest, SyncChunk, SyncNack, SyncRequest, TransferNow, TransferPrepare,
-    VoteRequest, VoteResponse,
+    FrameBuffer, FrameType, LeaderConflict, PlacementReport, PointResponse, RepairRequest,
+    RepairResponse, SegData, SegOffer, SegRequest, SyncChunk, SyncNack, SyncRequest, TransferNow,
+    TransferPrepare, VoteRequest, VoteResponse,
     structure::{Checked, exact, preamble},
 };
 use crate::{ChannelUid, DecodeError, Epoch, batch};
@@ -39,6 +39,8 @@ pub enum ChannelMessage {
     TransferPrepare(TransferPrepare),
     /// The leader hands over.
     TransferNow(TransferNow),
+    /// A leader has carried out what the catalog wants.
+    Placed(PlacementReport),
     /// The leader pushes.
     Append(Append),
     /// A replica holds it durably.
@@ -97,6 +99,7 @@ impl ChannelMessage {
             Self::ConflictResult(_) => FrameType::ConflictResult,
             Self::TransferPrepare(_) => FrameType::TransferPrepare,
             Self::TransferNow(_) => FrameType::TransferNow,
+            Self::Placed(_) => FrameType::Placed,
             Self::Append(_) => FrameType::Append,
             Self::AppendAck(_) => FrameType::AppendAck,
             Self::AppendNack(_) => FrameType::AppendNack,
@@ -148,6 +151,7 @@ impl ChannelFrame {
             ChannelMessage::ConflictResult(message) => structure!(message),
             ChannelMessage::TransferPrepare(message) => structure!(message),
             ChannelMessage::TransferNow(message) => structure!(message),
+            ChannelMessage::Placed(message) => structure!(message),
             ChannelMessage::Append(message) => {
                 let head = Addressed {
                     channel,
@@ -234,6 +238,7 @@ impl ChannelFrame {
             FrameType::ConflictResult => structure!(ConflictResult),
             FrameType::TransferPrepare => structure!(TransferPrepare),
             FrameType::TransferNow => structure!(TransferNow),
+            FrameType::Placed => structure!(Placed),
             FrameType::Append => batches!(Append),
             FrameType::AppendAck => structure!(AppendAck),
             FrameType::AppendNack => structure!(AppendNack),

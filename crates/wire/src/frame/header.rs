@@ -65,6 +65,7 @@ frame_types! {
     ConflictResult = 0x13, MAX_CONTROL_FRAME, "conflict result";
     TransferPrepare = 0x14, MAX_CONTROL_FRAME, "transfer preparation";
     TransferNow = 0x15, MAX_CONTROL_FRAME, "transfer order";
+    Placed = 0x16, MAX_CONTROL_FRAME, "placement report";
     Append = 0x20, MAX_DATA_FRAME, "append";
     AppendAck = 0x21, MAX_CONTROL_FRAME, "append acknowledgement";
     AppendNack = 0x22, MAX_CONTROL_FRAME, "append refusal";

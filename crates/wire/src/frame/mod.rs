@@ -26,12 +26,12 @@ mod structure;
 use bytes::Bytes;
 
 pub use admin::{
-    AdminRequest, AdminResponse, ChannelStatus, CreateChannel, LabelFilter, NodeStatus,
+    AdminRequest, AdminResponse, ChannelStatus, CreateChannel, LabelFilter, Moving, NodeStatus,
     ReplicaStatus, StatusPage,
 };
 pub use beat::{BeatAck, BeatAckRow, ChannelBeat, DiskLevel, NodeBeat, TablePage, TableRequest};
 pub use buffer::{FrameBuffer, FrameReader};
-pub use catalog::{CatalogCommand, ChannelEntry};
+pub use catalog::{CatalogCommand, ChannelEntry, PlacementReport};
 pub use channel::{ChannelFrame, ChannelMessage};
 pub use client::{
     ChannelRoute, Deliver, Fetch, FetchResponse, Forward, Metadata, MetadataResponse, NodeRoute,
@@ -239,6 +239,7 @@ impl Frame {
             | FrameType::ConflictResult
             | FrameType::TransferPrepare
             | FrameType::TransferNow
+            | FrameType::Placed
             | FrameType::Append
             | FrameType::AppendAck
             | FrameType::AppendNack

@@ -532,6 +532,7 @@ fn a_catalog_entry_cannot_smuggle_in_a_configuration_that_is_none() {
     struct Config {
         seq: Seq,
         class: tetrarch_wire::ChannelClass,
+        version: u64,
         voters: Vec<Voter>,
     }
     let good = entry();
@@ -539,6 +540,7 @@ fn a_catalog_entry_cannot_smuggle_in_a_configuration_that_is_none() {
         let config = Config {
             seq: Seq::ZERO,
             class: good.genesis.class,
+            version: 0,
             voters,
         };
         let entry = (&good.name, good.uid, &config, good.retention);

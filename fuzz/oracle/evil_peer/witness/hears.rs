@@ -33,6 +33,7 @@ impl Witness {
             }
             Input::Select
             | Input::Deselect
+            | Input::Placed(_)
             | Input::Close
             | Input::LeaderWithdrew { .. }
             | Input::PeerLost { .. }

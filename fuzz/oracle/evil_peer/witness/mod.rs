@@ -123,7 +123,7 @@ impl Witness {
         self.votes
             .extend(voted_for.map(|voted| (epoch_seen.n, voted)));
         self.commit = disk.start.seq;
-        let snapshot = disk.producers.as_ref().map_or(Seq::ZERO, |(seq, _)| *seq);
+        let snapshot = disk.snapshot.as_ref().map_or(Seq::ZERO, |(seq, _)| *seq);
         self.floor = disk.start.seq.max(disk.hint).max(snapshot);
         self.last_token = 0;
         self.covered = covered(disk);
@@ -188,6 +188,7 @@ impl Witness {
                 self.sees_answer(effect);
             }
             Effect::Mend { .. } => assert!(self.config().voters().len() > 1, "nobody else has it"),
+            Effect::Placed { .. } => panic!("the catalog wants nothing"),
             Effect::ReadLog { .. } | Effect::Deleted | Effect::BeatNow => {}
             Effect::Halted(reason) => {
                 let is_refusal = matches!(

@@ -50,7 +50,7 @@ pub(super) fn delete(life: &mut Life) -> Lived {
     life.flush()?;
     life.purge()?;
     life.commit(|group| group.open(4).append(4, 2, 1000))?;
-    life.save_producers(4, 1, 100)?;
+    life.save_snapshot(4, 1, 100)?;
     for _ in 0..6 {
         life.commit(|group| group.append(1, 1, 3000))?;
     }

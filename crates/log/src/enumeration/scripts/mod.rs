@@ -35,7 +35,7 @@ pub fn scripts() -> Vec<Script> {
         script("votes", started, writes::votes),
         script("truncate", filled, writes::truncate),
         script("trim", filled, writes::trim),
-        script("producers", filled, writes::producers),
+        script("snapshots", filled, writes::snapshots),
         script("checkpoint", started, files::checkpoint),
         script("recycle", started, files::recycle),
         script("delete", filled, files::delete),
@@ -107,7 +107,7 @@ fn everything(life: &mut Life) -> Lived {
     life.flush_all()?;
     life.commit(|group| group.truncate(1, 5).append(1, 3, 700))?;
     life.commit(|group| group.truncate(1, 6).append(1, 2, 700))?;
-    life.save_producers(2, 2, 70)?;
+    life.save_snapshot(2, 2, 70)?;
     life.flush_all()?;
     life.restart()?;
     life.commit(|group| group.append(2, 4, 2000).vote(1, 3))?;

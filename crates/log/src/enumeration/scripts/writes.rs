@@ -1,4 +1,4 @@
-//! Scripts about what is written: events, votes, cuts, trims, snapshots of producers.
+//! Scripts about what is written: events, votes, cuts, trims, snapshots.
 
 use crate::enumeration::life::{Life, Lived};
 
@@ -90,15 +90,15 @@ pub(super) fn trim(life: &mut Life) -> Lived {
     life.restart()
 }
 
-/// Snapshots of producers: the first, another, one of several blocks, one of a channel without
+/// Snapshots: the first, another, one of several blocks, one of a channel without
 /// files, and a trim that relies on one.
-pub(super) fn producers(life: &mut Life) -> Lived {
-    life.save_producers(1, 3, 100)?;
-    life.save_producers(1, 9, 9000)?;
+pub(super) fn snapshots(life: &mut Life) -> Lived {
+    life.save_snapshot(1, 3, 100)?;
+    life.save_snapshot(1, 9, 9000)?;
     life.commit(|group| group.open(3).append(3, 2, 100).trim(1, 9))?;
-    life.save_producers(3, 2, 50)?;
+    life.save_snapshot(3, 2, 50)?;
     life.flush()?;
-    life.save_producers(1, 10, 500)?;
+    life.save_snapshot(1, 10, 500)?;
     life.restart()?;
-    life.save_producers(2, 4, 5000)
+    life.save_snapshot(2, 4, 5000)
 }

@@ -28,8 +28,8 @@ pub(super) enum Act {
         all: bool,
         group: Vec<Change>,
     },
-    /// A snapshot of producers is kept.
-    Producers { slot: u8, size: usize },
+    /// A snapshot is kept.
+    Snapshot { slot: u8, size: usize },
     /// The files of deleted channels go.
     Purge,
     /// A channel is read from somewhere on.
@@ -85,7 +85,7 @@ const FILES: [&str; 7] = [
     ".idx",
     "state.",
     "store.meta",
-    "producers",
+    "snapshot",
     "/store",
 ];
 
@@ -102,7 +102,7 @@ fn act() -> impl Strategy<Value = Act> {
         4 => Just(Act::FlushAll),
         6 => (0..40_u64, any::<bool>(), group())
             .prop_map(|(after, all, group)| Act::Meanwhile { after, all, group }),
-        2 => (0..3_u8, 1..6000_usize).prop_map(|(slot, size)| Act::Producers { slot, size }),
+        2 => (0..3_u8, 1..6000_usize).prop_map(|(slot, size)| Act::Snapshot { slot, size }),
         1 => Just(Act::Purge),
         4 => (0..3_u8, any::<u16>(), 1..9000_usize)
             .prop_map(|(slot, from, bytes)| Act::Read { slot, from, bytes }),

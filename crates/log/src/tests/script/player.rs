@@ -97,7 +97,7 @@ impl Player {
             Act::Flush { budget } => self.flush(|flusher| flusher.flush(*budget).map(drop)),
             Act::FlushAll => self.flush(|flusher| flusher.flush_all().map(drop)),
             Act::Meanwhile { after, all, group } => self.meanwhile(*after, *all, group),
-            Act::Producers { slot, size } => self.save_producers(*slot, *size),
+            Act::Snapshot { slot, size } => self.save_snapshot(*slot, *size),
             Act::Purge => self.flush(|flusher| flusher.purge_deleted().map(drop)),
             Act::Read { slot, from, bytes } => self.read(*slot, *from, *bytes),
             Act::FailWrites {
@@ -326,7 +326,7 @@ impl Player {
         }
     }
 
-    fn save_producers(&mut self, slot: u8, size: usize) {
+    fn save_snapshot(&mut self, slot: u8, size: usize) {
         let uid = self.uid(slot);
         let Some(Promise {
             channel: promised, ..
@@ -339,11 +339,11 @@ impl Player {
         bytes[..8].copy_from_slice(&self.written.to_le_bytes());
         let seq = promised.tail().seq;
         let snapshot = Some((seq, bytes.clone().into()));
-        let possible = self.ledger.producers.entry(uid).or_insert(vec![None]);
+        let possible = self.ledger.snapshots.entry(uid).or_insert(vec![None]);
         possible.push(snapshot.clone());
-        let saved = self.running().flusher.save_producers(uid, seq, &bytes);
+        let saved = self.running().flusher.save_snapshot(uid, seq, &bytes);
         if saved.is_ok() {
-            self.ledger.producers.insert(uid, vec![snapshot]);
+            self.ledger.snapshots.insert(uid, vec![snapshot]);
         }
         self.flushed(saved);
     }

@@ -2,6 +2,7 @@
 
 mod create;
 mod read;
+mod relocate;
 
 use clap::Subcommand;
 use tetrarch_client::Client;
@@ -11,7 +12,7 @@ use crate::error::Error;
 use crate::show::RetentionArgs;
 use crate::{output, runtime};
 
-/// Creates, lists, shows, alters and deletes channels, and moves their leaders.
+/// Creates, lists, shows, alters, moves and deletes channels, and moves their leaders.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -39,6 +40,7 @@ enum Command {
         #[command(flatten)]
         mesh: MeshArgs,
     },
+    Move(relocate::Args),
     /// Makes a channel's leader hand over to another node.
     Relinquish {
         /// The channel.
@@ -70,6 +72,7 @@ pub fn run(args: &Args) -> Result<(), Error> {
             output::say(format_args!("deleted channel {name}"));
             Ok(())
         }),
+        Command::Move(args) => relocate::run(args),
         Command::Relinquish { name, to, mesh } => with(mesh, async |client| {
             client.admin().relinquish(name, to.as_deref()).await?;
             output::say(format_args!("channel {name} was handed over"));

@@ -3,7 +3,7 @@
 use tetrarch_wire::{
     ChannelClass, Frame, ReplicaRole, Retention, Seq,
     frame::{
-        AdminRequest, AdminResponse, ChannelStatus, CreateChannel, DiskLevel, NodeStatus,
+        AdminRequest, AdminResponse, ChannelStatus, CreateChannel, DiskLevel, Moving, NodeStatus,
         ReplicaStatus, RetryReason, StatusPage,
     },
 };
@@ -21,7 +21,7 @@ pub(super) fn frames() -> Vec<(String, Frame)> {
     [requests.to_vec(), answers.to_vec()].concat()
 }
 
-fn requests() -> [(&'static str, AdminRequest); 6] {
+fn requests() -> [(&'static str, AdminRequest); 7] {
     let (request, name) = (21, String::from("orders"));
     [
         (
@@ -50,6 +50,14 @@ fn requests() -> [(&'static str, AdminRequest); 6] {
             AdminRequest::DeleteChannel {
                 request,
                 name: name.clone(),
+            },
+        ),
+        (
+            "move",
+            AdminRequest::MoveChannel {
+                request,
+                name: name.clone(),
+                nodes: vec![node(1), node(4)],
             },
         ),
         (
@@ -141,9 +149,11 @@ fn channel() -> ChannelStatus {
         tail: Some(Seq::new(306)),
         commit: Some(Seq::new(303)),
         halted: Some("rotten".into()),
+        is_moving: true,
         replicas: vec![ReplicaStatus {
             node: "n2".into(),
             role: Some(ReplicaRole::Replica),
+            moving: Some(Moving::In),
             tail: Some(Seq::new(303)),
             lag_events: Some(3),
             lag_ms: None,

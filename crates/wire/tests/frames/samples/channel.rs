@@ -5,10 +5,10 @@ use tetrarch_wire::{
     EpochStart, Frame, Seq, checksum,
     frame::{
         Append, AppendAck, AppendNack, ChannelFrame, ChannelMessage, ConflictResult, DiskLevel,
-        FindPoint, ForkPull, ForkReport, ForkResolved, LeaderConflict, NackCode, PointResponse,
-        RefusalReason, RepairAnswer, RepairRequest, RepairResponse, SegData, SegOffer, SegRequest,
-        SyncChunk, SyncClass, SyncNack, SyncNackCode, SyncRequest, TransferNow, TransferPrepare,
-        VoteKind, VoteRequest, VoteResponse,
+        FindPoint, ForkPull, ForkReport, ForkResolved, LeaderConflict, NackCode, PlacementReport,
+        PointResponse, RefusalReason, RepairAnswer, RepairRequest, RepairResponse, SegData,
+        SegOffer, SegRequest, SyncChunk, SyncClass, SyncNack, SyncNackCode, SyncRequest,
+        TransferNow, TransferPrepare, VoteKind, VoteRequest, VoteResponse,
     },
 };
 
@@ -67,6 +67,10 @@ fn election() -> Vec<Named> {
     })));
     messages.push(plain(ChannelMessage::TransferNow(TransferNow {
         must_have,
+    })));
+    messages.push(plain(ChannelMessage::Placed(PlacementReport {
+        channel: uid(),
+        version: 3,
     })));
     messages
 }

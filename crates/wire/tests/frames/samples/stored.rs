@@ -92,7 +92,7 @@ fn controls() -> [(&'static str, Control); 6] {
     ]
 }
 
-fn commands() -> [(&'static str, CatalogCommand); 3] {
+fn commands() -> [(&'static str, CatalogCommand); 5] {
     [
         ("create", CatalogCommand::Create(entry())),
         (
@@ -103,5 +103,19 @@ fn commands() -> [(&'static str, CatalogCommand); 3] {
             },
         ),
         ("delete", CatalogCommand::Delete { uid: uid() }),
+        (
+            "place",
+            CatalogCommand::Place {
+                uid: uid(),
+                voters: entry().genesis.voters().to_vec(),
+            },
+        ),
+        (
+            "placed",
+            CatalogCommand::Placed {
+                uid: uid(),
+                version: 3,
+            },
+        ),
     ]
 }

@@ -1,4 +1,4 @@
-//! The snapshot of a channel's producers: opaque here, written whole, replaced by rename.
+//! The snapshot of a channel: opaque here, written whole, replaced by rename.
 //!
 //! ```text
 //! offset 0         4       8       16      20
@@ -24,12 +24,12 @@ const CRC_AT: usize = 20;
 const SNAPSHOT_MAX: usize = 256 * 1024 * 1024;
 
 impl<D: Disk> Flusher<D> {
-    /// Keeps a snapshot of a channel's producers as of `seq`, in place of the one before.
+    /// Keeps a snapshot of a channel as of `seq`, in place of the one before.
     ///
     /// # Errors
     /// If there is no such channel, the snapshot is too large, or the disk refuses; the snapshot
     /// before is then still there.
-    pub fn save_producers(
+    pub fn save_snapshot(
         &mut self,
         channel: ChannelUid,
         seq: Seq,
@@ -38,7 +38,7 @@ impl<D: Disk> Flusher<D> {
         self.shared.check_poison()?;
         if bytes.len() > SNAPSHOT_MAX {
             return Err(LogError::TooLarge {
-                what: "a snapshot of producers",
+                what: "a snapshot",
                 size: bytes.len(),
                 limit: SNAPSHOT_MAX,
             });
@@ -65,7 +65,7 @@ fn save<D: Disk>(
     seq: Seq,
     bytes: &[u8],
 ) -> Result<(), DiskError> {
-    let path = layout.producers(channel);
+    let path = layout.snapshot(channel);
     let unfinished = path.with_extension(UNFINISHED);
     match disk.remove(&unfinished) {
         Err(error) if error.is_missing() => {}
@@ -95,14 +95,14 @@ fn checksum(channel: ChannelUid, header: &[u8], bytes: &[u8]) -> u32 {
     crc32c_append(crc32c_append(crc32c(channel.as_bytes()), header), bytes)
 }
 
-/// A channel's snapshot of producers: `Ok(None)` if there is none, `Err(None)` if it cannot be
+/// A channel's snapshot: `Ok(None)` if there is none, `Err(None)` if it cannot be
 /// read any more.
 pub(crate) fn load<D: Disk>(
     disk: &D,
     layout: &Layout,
     channel: ChannelUid,
 ) -> Result<Option<(Seq, Bytes)>, Option<DiskError>> {
-    let file = match disk.open(&layout.producers(channel)) {
+    let file = match disk.open(&layout.snapshot(channel)) {
         Err(error) if error.is_missing() => return Ok(None),
         other => other?,
     };

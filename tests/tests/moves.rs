@@ -1,0 +1,134 @@
+//! Channels move to other nodes while events are published, and nothing is lost, repeated or moved.
+
+use tetrarch_tests::{Mesh, MeshOptions, Producer, eventually};
+
+const CHANNEL: &str = "orders";
+
+fn mesh_of(nodes: usize) -> Mesh {
+    let mesh = Mesh::start_with(&MeshOptions {
+        nodes,
+        ..MeshOptions::default()
+    });
+    mesh.create_channel(CHANNEL);
+    mesh
+}
+
+/// The node that does not hold the channel.
+fn spare(mesh: &Mesh) -> usize {
+    let holders = mesh.holders_of(CHANNEL);
+    let mut others = (0..mesh.nodes.len()).filter(|node| !holders.contains(node));
+    others.next().expect("one node does not hold it")
+}
+
+fn transitions(mesh: &Mesh, node: usize, from: &str, signal: &str) -> f64 {
+    let series =
+        format!("tetrarch_transitions_total{{from=\"{from}\",to=\"Idle\",signal=\"{signal}\"}}");
+    mesh.nodes[node].metric(&series)
+}
+
+fn check(mesh: &Mesh, holders: &[usize], payloads: &[String]) {
+    assert_eq!(mesh.holders_of(CHANNEL), holders);
+    for node in holders {
+        let told = mesh.read_back(*node, CHANNEL, payloads.len());
+        assert!(told == payloads, "n{} tells another story", node + 1);
+    }
+}
+
+#[test]
+fn a_replica_is_exchanged_under_load() {
+    let mesh = mesh_of(4);
+    let (leader, spare) = (mesh.leader_of(CHANNEL), spare(&mesh));
+    let mut stays = mesh.holders_of(CHANNEL);
+    let goes = *stays.iter().find(|node| **node != leader).unwrap();
+    stays.retain(|node| *node != goes);
+    let mut producer = Producer::start(&mesh, CHANNEL, "p");
+    producer.feed(20_000);
+    producer.wait_acknowledged(5_000);
+    let mut wanted = [stays, vec![spare]].concat();
+    mesh.move_channel(CHANNEL, &wanted);
+    producer.feed(5_000);
+    let (payloads, _) = producer.finish();
+    wanted.sort_unstable();
+    check(&mesh, &wanted, &payloads);
+    eventually("the node that was taken out has let go of it", || {
+        transitions(&mesh, goes, "Replica", "PlacementDeselected") > 0.0
+    });
+}
+
+#[test]
+fn the_leader_is_moved_away_and_hands_over() {
+    let mesh = mesh_of(4);
+    let (leader, spare) = (mesh.leader_of(CHANNEL), spare(&mesh));
+    let mut wanted = mesh.holders_of(CHANNEL);
+    wanted.retain(|node| *node != leader);
+    wanted.push(spare);
+    let mut producer = Producer::start(&mesh, CHANNEL, "p");
+    producer.feed(20_000);
+    producer.wait_acknowledged(5_000);
+    mesh.move_channel(CHANNEL, &wanted);
+    producer.feed(5_000);
+    let (payloads, _) = producer.finish();
+    wanted.sort_unstable();
+    check(&mesh, &wanted, &payloads);
+    assert!(transitions(&mesh, leader, "Leader", "PlacementDeselected") > 0.0);
+}
+
+/// Two of three are exchanged, the leader among them, and it is killed on the way.
+#[test]
+fn a_move_survives_the_death_of_its_leader() {
+    let mut mesh = mesh_of(5);
+    let holders = mesh.holders_of(CHANNEL);
+    let leader = mesh.leader_of(CHANNEL);
+    let stays = *holders.iter().find(|node| **node != leader).unwrap();
+    let mut producer = Producer::start(&mesh, CHANNEL, "p");
+    producer.feed(50_000);
+    producer.wait_acknowledged(5_000);
+    let is_wanted = |node: &usize| !holders.contains(node) || *node == stays;
+    let wanted: Vec<usize> = (0..5).filter(is_wanted).collect();
+    let names: Vec<&str> = wanted.iter().map(|node| &*mesh.nodes[*node].name).collect();
+    let ordered = mesh.run(&[
+        "channel",
+        "move",
+        CHANNEL,
+        "--no-wait",
+        "--to",
+        &names.join(","),
+    ]);
+    assert_eq!(ordered.code, Some(0), "{}", ordered.stderr);
+    mesh.nodes[leader].kill();
+    mesh.nodes[leader].start();
+    eventually("the move is complete", || {
+        mesh.holders_of(CHANNEL) == wanted
+    });
+    producer.feed(5_000);
+    let (payloads, _) = producer.finish();
+    mesh.wait_ready();
+    check(&mesh, &wanted, &payloads);
+}
+
+#[test]
+fn a_move_that_cannot_be_is_refused_and_changes_nothing() {
+    let mut mesh = mesh_of(4);
+    let before = mesh.holders_of(CHANNEL);
+    let unknown = mesh.run(&["channel", "move", CHANNEL, "--to", "n1,n9"]);
+    assert_eq!(unknown.code, Some(5), "{unknown:?}");
+    assert!(unknown.stderr.contains("n9"), "{}", unknown.stderr);
+    let twice = mesh.run(&["channel", "move", CHANNEL, "--to", "n1,n1"]);
+    assert_ne!(twice.code, Some(0), "{twice:?}");
+    let absent = spare(&mesh);
+    mesh.nodes[absent].kill();
+    let name = mesh.nodes[absent].name.clone();
+    let connected = "tetrarch_connections{kind=\"peer\"}";
+    eventually("the others have noticed", || {
+        let mut others = (0..4).filter(|node| *node != absent);
+        others.all(|node| mesh.nodes[node].metric(connected) < 3.0)
+    });
+    let refused = mesh.run(&["channel", "move", CHANNEL, "--no-wait", "--to", &name]);
+    assert_ne!(refused.code, Some(0), "{refused:?}");
+    assert!(
+        refused.stderr.contains("not connected"),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!(mesh.holders_of(CHANNEL), before);
+}
