@@ -262,6 +262,7 @@ impl World {
 
     fn mend(&mut self, node: usize) {
         self.mend_disk(node);
+        self.nodes[node].nothing_fails_any_more();
         self.nodes[node].power_ends_in_start = None;
         self.hasten(node);
         if self.nodes[node].paused_since.is_some() {

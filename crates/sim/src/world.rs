@@ -375,11 +375,13 @@ impl World {
         self.tally.nanoseconds += self.now;
     }
 
-    /// Whether everybody has everything, as far as a look at all bytes can tell.
+    /// Whether everybody has everything, as far as a look at all bytes can tell. A file that is gone can be
+    /// read as long as it is open: it is looked for twice, because few are open at a time.
     fn is_whole_everywhere(&self) -> bool {
         if (0..self.channels.len()).any(|channel| !self.is_placed(channel)) {
             return false;
         }
+        self.look_for_damage();
         self.look_for_damage();
         self.chronicle
             .all_caught_up(&self.nodes, &self.channels, &self.damaged)

@@ -159,6 +159,11 @@ impl View {
             .map_or(self.trim_upto, |cut| self.trim_upto.min(cut.at.seq))
     }
 
+    /// Where the truncation ends the log that the files have not followed yet.
+    pub(crate) fn pending_cut(&self) -> Option<LogPosition> {
+        self.cut.map(|cut| cut.at)
+    }
+
     /// Takes out what the files lack.
     pub(crate) fn take_work(&mut self) -> Work {
         Work {

@@ -18,7 +18,7 @@ use crate::channel::Channel;
 use crate::channel::state::SegmentRecord;
 use crate::disk::{Disk, DiskError, DiskFile};
 use crate::segment::index::IndexEntry;
-use crate::segment::{Segment, SegmentFault, SegmentHeader, intact_from};
+use crate::segment::{Segment, SegmentFault, SegmentHeader, find_end, intact_from};
 use crate::shared::Shared;
 use crate::store::layout::UNFINISHED;
 
@@ -37,7 +37,7 @@ pub enum Mended {
     /// What was given now does not continue what was intact and given before, or it led to another end
     /// than the segment had: something of it is of another history. All that was given was forgotten.
     Contradicted,
-    /// The log does not hold the segment any more.
+    /// The log does not hold the segment any more, or nothing of it that is damaged.
     Gone,
 }
 
@@ -96,12 +96,12 @@ fn mend<D: Disk>(
     kept: Option<Mending<D::File>>,
     given: &[Batch],
 ) -> Result<Outcome<D::File>, DiskError> {
-    let segment = channel
-        .view()
-        .segments
-        .iter()
-        .find(|one| one.base() == base)
-        .cloned();
+    let path = shared.layout.segment(channel.uid, base);
+    let old = match shared.disk.open(&path) {
+        Err(error) if error.is_missing() => None,
+        other => Some(other?),
+    };
+    let segment = still_damaged(channel, base, old.as_ref());
     let wanted = segment.as_ref().map(|segment| segment.record);
     let kept = match kept {
         Some(of_no_use) if wanted != Some(of_no_use.record) => {
@@ -116,11 +116,6 @@ fn mend<D: Disk>(
     let mut mending = match kept {
         Some(kept) => kept,
         None => Mending::begin(shared, channel, segment.record)?,
-    };
-    let path = shared.layout.segment(channel.uid, base);
-    let old = match shared.disk.open(&path) {
-        Err(error) if error.is_missing() => None,
-        other => Some(other?),
     };
     let mut given = given.iter().peekable();
     loop {
@@ -158,6 +153,26 @@ fn mend<D: Disk>(
     // Readers that were about to say that it is damaged look again.
     channel.view().generation += 1;
     Ok((Mended::Whole, None))
+}
+
+/// The segment that begins with `base`, if the log holds it, and any of it that is damaged. What a
+/// truncation removed does not count, though the files have not followed it yet: it may be on no other
+/// node, so that nobody could mend it.
+fn still_damaged<F: DiskFile>(channel: &Channel, base: Seq, old: Option<&F>) -> Option<Segment> {
+    let (segment, cut) = {
+        let view = channel.view();
+        let segment = view.segments.iter().find(|one| one.base() == base);
+        (segment.cloned()?, view.pending_cut())
+    };
+    let Some(at) = cut.filter(|at| at.seq < segment.record.end.seq) else {
+        return Some(segment);
+    };
+    if at.seq <= segment.record.previous.seq {
+        return None;
+    }
+    let end = old.map(|old| find_end(&segment, old, at));
+    let is_intact = end.is_some_and(|end| end.is_ok_and(|end| end.is_some()));
+    (!is_intact).then_some(segment)
 }
 
 fn end_of(record: &SegmentRecord) -> IndexEntry {

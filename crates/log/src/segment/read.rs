@@ -53,7 +53,8 @@ pub(crate) fn read_batches<F: DiskFile>(
     let mut walk = Walk::start(segment, file, range.from, window);
     let mut batches: Vec<Batch> = Vec::new();
     let mut bytes = 0;
-    while walk.place.previous.seq < range.upto {
+    // What was asked for may lie right before damage: no more is looked at than is wanted.
+    while walk.place.previous.seq < range.upto && (batches.is_empty() || bytes < range.max_bytes) {
         segment.index.offer(walk.place, range.interval);
         let Some(batch) = walk.next()? else { break };
         if batch.last_seq() > range.upto {

@@ -278,3 +278,71 @@ fn the_power_may_go_at_any_step_of_mending() {
         }
     }
 }
+
+/// A truncation is in force before the segments follow it. What it removed may be on no other node.
+#[test]
+fn what_a_truncation_removed_need_not_be_mended() {
+    for harm in harms() {
+        let (disk, mut log) = sample();
+        harm(&disk, &segments(&disk)[1]);
+        let mut store = opened(&disk);
+        look(&store);
+        let (channel, base) = damaged(&store);
+        let kept = log.all.partition_point(|batch| batch.last_seq() < base);
+        let ops = truncated(&mut log, kept);
+        store.writer.commit(&[request(1, ops)]).unwrap();
+        let mended = store.flusher.mend(channel, base, &[]).unwrap();
+        assert_eq!(mended, Mended::Gone);
+        assert_eq!(unfinished(&disk), 0);
+        check_what_is_left(store, &disk, &log);
+    }
+}
+
+/// Of a segment that it cuts in the middle, only what stays counts.
+#[test]
+fn damage_behind_a_truncation_need_not_be_mended() {
+    for harm in harms().into_iter().take(2) {
+        for starts_again in [false, true] {
+            let (disk, mut log) = sample();
+            harm(&disk, &segments(&disk)[1]);
+            let mut store = opened(&disk);
+            look(&store);
+            let (channel, base) = damaged(&store);
+            let lacks = store.flusher.mend(channel, base, &[]).unwrap();
+            let Mended::Lacks { after, .. } = lacks else {
+                panic!("{lacks:?}");
+            };
+            assert!(after.seq >= base, "it cuts within the segment");
+            let kept = log.all.partition_point(|b| b.last_seq() <= after.seq);
+            let ops = truncated(&mut log, kept);
+            let report = store.writer.commit(&[request(1, ops)]).unwrap();
+            assert_eq!(report.refused, [], "what it names is intact");
+            if starts_again {
+                drop(store);
+                store = opened(&disk);
+            }
+            let mended = store.flusher.mend(channel, base, &[]).unwrap();
+            assert_eq!(mended, Mended::Gone);
+            assert_eq!(unfinished(&disk), 0);
+            check_what_is_left(store, &disk, &log);
+        }
+    }
+}
+
+/// Keeps so many batches, and writes others after them.
+fn truncated(log: &mut Log, kept: usize) -> Vec<WriteOp> {
+    let truncation = WriteOp::Truncate(log.all[kept - 1].position());
+    log.truncate(kept);
+    vec![truncation, WriteOp::Append(log.batches(40, 200))]
+}
+
+/// Nothing is damaged, before and after the segments have followed and a start.
+fn check_what_is_left(mut store: Store, disk: &CrashDisk, log: &Log) {
+    assert_eq!(store.reader.damaged(), []);
+    assert_eq!(read_all(&store.reader, channel_uid(1)), log.all);
+    store.flusher.flush_all().unwrap();
+    drop(store);
+    assert_eq!(read_all(&opened(disk).reader, channel_uid(1)), log.all);
+    let found = verify(disk, Path::new(DIR)).unwrap();
+    assert!(found.findings.is_empty(), "{:?}", found.findings);
+}

@@ -44,7 +44,12 @@ impl Replica {
             Ok(mut batches) => {
                 batches.retain(|batch| batch.last_seq() <= upto);
                 cut_to_frame(&mut batches, self.settings.frame_bytes);
-                (RepairAnswer::Have, batches)
+                // The segment ends with a batch; where a batch here goes further, it is another one.
+                if batches.is_empty() {
+                    (RepairAnswer::Never, batches)
+                } else {
+                    (RepairAnswer::Have, batches)
+                }
             }
             Err(LogReadFailure::BeyondTail) => (RepairAnswer::Never, Vec::new()),
             Err(

@@ -214,6 +214,23 @@ fn whoever_has_it_gives_it_in_any_role() {
     }
 }
 
+/// Its own batch there goes further: no batch of its log ends where the other's must.
+#[test]
+fn whoever_holds_another_batch_there_does_not_have_it() {
+    let mut bench = Bench::follower(3);
+    let (ticket, _) = ask_for(&mut bench, 2);
+    let other = bench.noop(1, &bench.origin(), 2);
+    let effects = bench.step(Input::LogRead {
+        ticket,
+        result: Ok(vec![other]),
+    });
+    let [ChannelMessage::RepairResponse(response)] = sent(&effects)[..] else {
+        panic!("{effects:?}");
+    };
+    assert_eq!(response.answers, [RepairAnswer::Never]);
+    assert!(response.batches.is_empty());
+}
+
 /// Whoever leads with a hole that nobody can fill leads nobody any further.
 #[test]
 fn what_too_few_voters_have_was_never_committed_and_halts_the_replica() {

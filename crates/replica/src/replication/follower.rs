@@ -208,10 +208,12 @@ impl Follower {
     }
 
     /// Whether an answer is owed: it is not known to hold durably all that it was sent, or it has
-    /// withdrawn, and nobody else says when it is back.
+    /// withdrawn, and nobody else says when it is back. What fills the window is asked about even if
+    /// it was acknowledged before it was sent: nobody acknowledges the answer to a late question.
     pub(crate) fn owes_answer(&self, commit: Seq) -> bool {
         self.flow == Flow::Search
             || is_withdrawing(self.disk)
+            || self.has_in_flight()
             || self.acked < self.next.seq
             || self.probe.is_some()
             || self.told_commit < commit

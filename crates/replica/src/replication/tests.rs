@@ -6,8 +6,8 @@ use tetrarch_wire::{
     batch::{BatchDraft, BatchKind, Control},
     checksum,
     frame::{
-        Append, AppendAck, ChannelMessage, DiskLevel, NackCode, ProduceOutcome, VoteKind,
-        VoteRequest,
+        Append, AppendAck, ChannelMessage, DiskLevel, NackCode, ProduceOutcome, SyncClass,
+        SyncRequest, VoteKind, VoteRequest,
     },
 };
 
@@ -547,4 +547,41 @@ fn an_answer_without_progress_brings_no_other_probe_before_its_time() {
         assert!(!sent(&soon).iter().any(is_probe), "{soon:?}");
     }
     assert!(sent(&bench.wait(160)).iter().any(is_probe));
+}
+
+/// A question that was late is answered with what the replica has acknowledged since, and it has no
+/// reason to acknowledge that once more. What it was given fills the window until it is asked.
+#[test]
+fn a_follower_that_was_given_what_it_holds_is_asked_where_it_stands() {
+    let settings = Settings {
+        window_batches: 1,
+        ..Settings::default()
+    };
+    let mut bench = Bench::leader(3, settings);
+    let before = bench.replica.view().tail;
+    bench.produce(1, 1, 1);
+    bench.persist_all();
+    let tail = bench.replica.view().tail;
+    for voter in [1, 2] {
+        bench.ack(voter, tail);
+        bench.ack(voter, tail);
+    }
+    let pull = SyncRequest {
+        request: 1,
+        previous: before,
+        max_bytes: 1 << 20,
+        class: SyncClass::Foreground,
+    };
+    let epoch = bench.replica.leader_row().unwrap().epoch;
+    bench.message(1, epoch, ChannelMessage::SyncRequest(pull));
+    let to_the_others = sent(&bench.produce(2, 2, 1)).len();
+    assert_eq!(to_the_others, 1, "the window of the first one is full");
+    let first = bench.ids[1];
+    let asked = bench.wait(150).into_iter().any(|effect| match effect {
+        Effect::Send { to, message, .. } => to == first && batches_of(&message).is_empty(),
+        _ => false,
+    });
+    assert!(asked, "nobody would ever send it anything");
+    let pushed = bench.ack(1, tail);
+    assert_eq!(batches_of(sent(&pushed)[0])[0].base_seq(), tail.seq.next());
 }

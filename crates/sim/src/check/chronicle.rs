@@ -85,6 +85,11 @@ impl Chronicle {
         }
     }
 
+    /// Everything that is committed in a channel, from the first seq on.
+    pub(crate) fn committed(&self, channel: ChannelIndex) -> &[Rc<Batch>] {
+        &self.channels[channel].committed
+    }
+
     pub(crate) fn highest_acknowledged(&self, channel: ChannelIndex) -> Seq {
         self.channels[channel].highest_acknowledged
     }
@@ -292,7 +297,8 @@ impl Chronicle {
     }
 
     /// Whether a holder must have everything at the end: all but one that has lost what no other replica
-    /// can give it: its whole store, its votes, what was never committed, or what the others have trimmed.
+    /// can give it: its whole store, its votes, what was never committed, or what the others have trimmed,
+    /// which it has not if the power went before its own trim was written.
     fn is_to_be_whole(
         &self,
         nodes: &[Node],
@@ -311,12 +317,12 @@ impl Chronicle {
         let is_committed = committed.any(|batch| batch.position() == tail);
         let others = channel.holders.iter().filter(|holder| **holder != node);
         let logs = others.filter_map(|holder| nodes[*holder].expected[index].as_ref());
-        let trimmed = logs.map(|log| log.start.seq).max().unwrap_or(Seq::ZERO);
+        let trimmed = logs.map(|log| log.start.seq).min().unwrap_or(Seq::ZERO);
         let lacking = process.reader.damaged().into_iter();
         let is_trimmed = lacking
             .filter(|(uid, _)| *uid == channel.uid)
             .any(|(_, segment)| segment <= trimmed);
-        !(is_damaged && is_halted) || (is_committed && !is_trimmed)
+        !is_damaged || !(is_trimmed || (is_halted && !is_committed))
     }
 
     /// I9: at the end every acknowledged event is at its seq on every holder, and all logs agree.

@@ -116,6 +116,20 @@ impl Expected {
         self.start = start;
     }
 
+    /// The log begins at `start` again, and holds what is committed from there on.
+    pub(crate) fn untrimmed(&mut self, start: LogPosition, committed: &[Rc<Batch>]) {
+        let upto = self.start;
+        let back = committed
+            .iter()
+            .filter(|batch| batch.base_seq() > start.seq && batch.last_seq() <= upto.seq);
+        self.log.splice(0..0, back.cloned());
+        self.start = start;
+        assert!(
+            self.holds(upto.seq, upto.link),
+            "only what is committed is trimmed"
+        );
+    }
+
     /// Whether a start found what is expected.
     ///
     /// # Errors

@@ -120,6 +120,10 @@ impl World {
         let found = process.reader.recovered(uid);
         let found = found.expect("a running disk says what it holds");
         let found = found.expect("the channel is open");
+        if found.halted.is_some() {
+            // More of it is damaged than segments, and that is not mended.
+            return self.gives_up(node, channel);
+        }
         if !can_be_read(&process.reader, &found) {
             return;
         }

@@ -164,6 +164,13 @@ impl Node {
         }
     }
 
+    /// Whatever waits for its occasion to fail does not any more.
+    pub(crate) fn nothing_fails_any_more(&mut self) {
+        self.disk.fail_nothing_more();
+        self.sync_fails = 0;
+        self.write_fails = false;
+    }
+
     /// Somebody fills the disk but for so many bytes, or there is room from now on.
     pub(crate) fn set_room(&mut self, room: Option<u64>) {
         self.room = room;

@@ -2,7 +2,7 @@
 
 use tetrarch_log::{CrashDisk, GroupQueue, OpenedStore, RecoveredChannel, WriteOp};
 use tetrarch_replica::{
-    DiskGauge, Input, Recovered, Replica, Settings,
+    DiskGauge, Input, LogWrite, Recovered, Replica, Settings,
     beat::{BeatHub, BeatSettings},
     shard::Shard,
 };
@@ -216,6 +216,9 @@ impl World {
     fn compare(&mut self, node: usize, opened: &OpenedStore<CrashDisk>) {
         let interrupted = std::mem::take(&mut self.nodes[node].interrupted);
         let mut expected = std::mem::take(&mut self.nodes[node].expected);
+        if self.is_damaged(node) {
+            self.give_back_what_was_trimmed(&mut expected, opened);
+        }
         let mut differences = Vec::new();
         let mut rest = interrupted.iter();
         while let Err(difference) = self.fits(&expected, opened) {
@@ -225,7 +228,9 @@ impl World {
             };
             self.tally.count("groups found that nobody was told of");
             for origin in group {
+                let is_refused = self.may_be_refused(node, origin, &expected, opened);
                 if let Some(expected) = &mut expected[origin.channel]
+                    && !is_refused
                     && expected.takes(&origin.writes)
                 {
                     expected.apply(&origin.writes);
@@ -243,6 +248,41 @@ impl World {
             expected.check_bytes(found.channel, &opened.reader, is_damaged);
             self.chronicle
                 .i4_promises_never_go_back(node, channel, expected.hard_state);
+        }
+    }
+
+    /// The store refuses to cut where it cannot read what it would cut to, and writes the rest of the
+    /// group: of a group that nobody was told of, nobody was told that either.
+    fn may_be_refused(
+        &self,
+        node: usize,
+        origin: &Origin,
+        expected: &[Option<Expected>],
+        opened: &OpenedStore<CrashDisk>,
+    ) -> bool {
+        let uid = self.channels[origin.channel].uid;
+        let found = opened.channels.iter().find(|found| found.channel == uid);
+        let found = found.map(|found| found.tail);
+        let before = expected[origin.channel].as_ref().map(Expected::tail);
+        let mut writes = origin.writes.iter();
+        let cuts = writes.any(|write| matches!(write, LogWrite::Truncate(_)));
+        self.is_damaged(node) && cuts && found == before
+    }
+
+    /// A channel whose state is lost is made anew from the write-ahead log if that has all of it, from the
+    /// first batch on: then it holds again what was trimmed since.
+    fn give_back_what_was_trimmed(
+        &self,
+        expected: &mut [Option<Expected>],
+        opened: &OpenedStore<CrashDisk>,
+    ) {
+        for found in &opened.channels {
+            let channel = self.index_of(found.channel);
+            if let Some(expected) = &mut expected[channel]
+                && found.log_start.seq < expected.start.seq
+            {
+                expected.untrimmed(found.log_start, self.chronicle.committed(channel));
+            }
         }
     }
 

@@ -46,6 +46,12 @@ impl Faults {
         });
     }
 
+    pub(super) fn fail_nothing_more(&mut self) {
+        self.sync = None;
+        self.write = None;
+        self.reads = None;
+    }
+
     pub(super) fn fail_reads(&mut self, name: Option<&str>) {
         self.reads = name.map(str::to_owned);
     }

@@ -145,6 +145,11 @@ impl CrashDisk {
         self.world().faults.fail_reads(name);
     }
 
+    /// Reads work, and what was to fail and has not yet does not.
+    pub fn fail_nothing_more(&self) {
+        self.world().faults.fail_nothing_more();
+    }
+
     /// The disk holds so many bytes from now on; writes beyond are cut short.
     pub fn set_capacity(&self, bytes: u64) {
         self.world().capacity = bytes;
