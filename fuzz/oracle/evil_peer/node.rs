@@ -168,7 +168,7 @@ fn begin(cast: &Cast, disk: &Disk, at: Duration) -> Replica {
 }
 
 /// Up to where a start need not read the log.
-pub(crate) fn covered(disk: &Disk) -> Seq {
+fn covered(disk: &Disk) -> Seq {
     let snapshot = disk.snapshot.as_ref().map_or(Seq::ZERO, |(seq, _)| *seq);
     snapshot.max(disk.start.seq)
 }

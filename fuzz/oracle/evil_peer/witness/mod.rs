@@ -20,7 +20,7 @@ use tetrarch_wire::{
 use super::{
     cast::Cast,
     disk::{Disk, Log},
-    node::{Node, covered},
+    node::Node,
 };
 use answers::Answers;
 
@@ -58,8 +58,6 @@ pub(crate) struct Witness {
     /// What was ever known to be committed.
     floor: Seq,
     last_token: u64,
-    /// Configurations up to here are not read back by a start.
-    covered: Seq,
     led: Option<Led>,
     /// Positions that the leaders of epochs have named as theirs.
     claimed: BTreeMap<Epoch, Vec<(Seq, Link)>>,
@@ -89,7 +87,6 @@ impl Witness {
             commit: Seq::ZERO,
             floor: Seq::ZERO,
             last_token: 0,
-            covered: Seq::ZERO,
             led: None,
             claimed: BTreeMap::new(),
             shared: None,
@@ -126,7 +123,6 @@ impl Witness {
         let snapshot = disk.snapshot.as_ref().map_or(Seq::ZERO, |(seq, _)| *seq);
         self.floor = disk.start.seq.max(disk.hint).max(snapshot);
         self.last_token = 0;
-        self.covered = covered(disk);
         self.led = None;
         self.claimed.clear();
         self.shared = None;
@@ -135,11 +131,10 @@ impl Witness {
         self.halted = None;
     }
 
-    /// The configuration in force: the latest one in the log.
+    /// The configuration in force: the latest one in the log, also where a start reads a snapshot instead.
     fn config(&self) -> ChannelConfig {
-        let batches = self.log.batches.iter().rev();
-        let mut later = batches.take_while(|batch| batch.last_seq() > self.covered);
-        later
+        let mut batches = self.log.batches.iter().rev();
+        batches
             .find_map(|batch| match batch.control() {
                 Ok(Some(Control::Config(config))) => Some(config),
                 _ => None,
