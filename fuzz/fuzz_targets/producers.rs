@@ -1,4 +1,4 @@
-//! A snapshot of producers, and requests after it.
+//! A snapshot of who votes and of producers, and requests after it.
 
 #![no_main]
 

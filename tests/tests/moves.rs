@@ -73,6 +73,39 @@ fn the_leader_is_moved_away_and_hands_over() {
     assert!(transitions(&mesh, leader, "Leader", "PlacementDeselected") > 0.0);
 }
 
+/// All that held the channel when the consumer came let go of it.
+#[test]
+fn a_consumer_goes_on_where_the_channel_is() {
+    const EVENTS: u64 = 2_000;
+    let mesh = mesh_of(4);
+    let mut producer = Producer::start(&mesh, CHANNEL, "p");
+    producer.feed(EVENTS / 2);
+    producer.wait_acknowledged(EVENTS / 2);
+    let count = EVENTS.to_string();
+    let (read, payloads) = std::thread::scope(|scope| {
+        let consumer = scope.spawn(|| {
+            let arguments = ["--from", "start", "--count", &count, "--json"];
+            mesh.run(&[&["sub", CHANNEL][..], &arguments].concat())
+        });
+        let served = format!("tetrarch_subscriptions{{channel=\"{CHANNEL}\"}}");
+        eventually("the consumer is served", || {
+            mesh.nodes.iter().any(|node| node.metric(&served) > 0.0)
+        });
+        mesh.move_channel(CHANNEL, &[spare(&mesh)]);
+        producer.feed(EVENTS / 2);
+        let (payloads, _) = producer.finish();
+        (consumer.join().expect("the consumer ends"), payloads)
+    });
+    let lines = read.expect_success("reading on");
+    let told: Vec<String> = lines.lines().map(payload_of).collect();
+    assert!(told == payloads, "the consumer was told another story");
+}
+
+fn payload_of(line: &str) -> String {
+    let event: serde_json::Value = serde_json::from_str(line).expect("an event is JSON");
+    event["payload"].as_str().expect("it is text").to_owned()
+}
+
 /// Two of three are exchanged, the leader among them, and it is killed on the way.
 #[test]
 fn a_move_survives_the_death_of_its_leader() {

@@ -190,6 +190,11 @@ impl Core {
     }
 
     fn learn_from(&self, ask: &Ask<'_>, error: &Error) {
+        if let Ask::LeaderOf(channel) | Ask::HolderOf(channel) = ask
+            && error.denies_holding()
+        {
+            self.directory.forget_route(channel);
+        }
         match ask {
             Ask::LeaderOf(channel) => match error.leader() {
                 Some(leader) => self.directory.set_leader(channel, leader),

@@ -286,6 +286,18 @@ impl Error {
         )
     }
 
+    /// Whether a node says that it does not have the channel: others hold it by now, or it is so new that
+    /// this node does not know it yet.
+    pub(crate) fn denies_holding(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused {
+                reason: RetryReason::UnknownChannel,
+                ..
+            }
+        )
+    }
+
     pub(crate) fn refused(what: &'static str, node: &str, refused: Refused) -> Self {
         Self::Refused {
             what,

@@ -202,6 +202,11 @@ impl Bench {
 
     /// A voter acknowledges in the epoch that this replica leads.
     pub(crate) fn ack(&mut self, voter: usize, position: LogPosition) -> Vec<Effect> {
+        self.ack_from(self.ids[voter], position)
+    }
+
+    /// The same of any node.
+    pub(crate) fn ack_from(&mut self, from: VoterId, position: LogPosition) -> Vec<Effect> {
         let ack = AppendAck {
             durable: position.seq,
             durable_link: position.link,
@@ -210,7 +215,11 @@ impl Bench {
             disk_level: DiskLevel::Green,
         };
         let epoch = self.replica.leader_row().unwrap().epoch;
-        self.message(voter, epoch, ChannelMessage::AppendAck(ack))
+        self.step(Input::Message {
+            from,
+            epoch,
+            message: ChannelMessage::AppendAck(ack),
+        })
     }
 
     /// A voter grants this replica the epoch `n`.

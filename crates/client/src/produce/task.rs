@@ -13,7 +13,7 @@ use std::{
 
 use tetrarch_wire::{
     ChannelUid, Frame, NodeId, ProducerEpoch, ProducerId, ProducerSeq,
-    frame::{ChannelRoute, Produce, ProduceOutcome, RetryReason},
+    frame::{ChannelRoute, Produce, ProduceOutcome},
 };
 use tokio::{
     sync::mpsc,
@@ -295,11 +295,7 @@ impl ProducerTask {
                     leader,
                     detail: format!("channel '{channel}'"),
                 };
-                if reason == RetryReason::UnknownChannel {
-                    // Others hold it by now, or it is so new that this node does not know it.
-                    self.core.directory.forget_route(&channel);
-                    self.try_again(index, error);
-                } else if is_passing(reason) {
+                if is_passing(reason) || error.denies_holding() {
                     self.try_again(index, error);
                 } else {
                     self.give_up(index, error);
@@ -367,6 +363,9 @@ impl ProducerTask {
 
     /// The request was certainly not carried out, but may be later or elsewhere.
     fn try_again(&mut self, index: usize, error: Error) {
+        if error.denies_holding() {
+            self.core.directory.forget_route(&self.channel);
+        }
         let hint = error.leader();
         match (hint, &self.flow) {
             (Some(leader), _) => self.core.directory.set_leader(&self.channel, leader),

@@ -221,6 +221,9 @@ impl Subscription {
             self.trouble = None;
             return Err(error);
         }
+        if error.denies_holding() {
+            self.core.directory.forget_route(&self.channel);
+        }
         if let (Some(leader), true) = (error.leader(), self.options.node.is_none()) {
             self.core.directory.set_leader(&self.channel, leader);
         }

@@ -70,6 +70,12 @@ impl CatalogView {
         self.read().catalog.replica_set(uid).cloned()
     }
 
+    /// Who holds a channel. The catalog's own stays on the voters of its genesis.
+    pub(crate) fn holders_of(&self, entry: &ChannelEntry) -> ReplicaSet {
+        let set = self.replica_set(entry.uid);
+        set.unwrap_or_else(|| ReplicaSet::genesis(&entry.genesis))
+    }
+
     /// Channels by name, after a name.
     pub(crate) fn list(&self, after: Option<&str>, limit: usize) -> CatalogPage {
         self.read().catalog.list(after, limit)

@@ -258,7 +258,11 @@ impl Worker {
             Command::Open(opening) => self.open(*opening),
             Command::Close(channel) => self.close(channel, Input::Close),
             Command::Release(channel) => self.close(channel, Input::Deselect),
-            Command::Placed { channel, set } => self.step(channel, Input::Placed(set)),
+            Command::Placed { channel, set } => {
+                let peers = self.context.mesh.peers();
+                let is_connected = |voter| peers.iter().any(|peer| peer.voter == voter);
+                self.turn(|shard, turn| shard.placed(channel, set, is_connected, turn));
+            }
             Command::PeerFound(peer) => {
                 self.turn(|shard, turn| shard.peer_found(peer, turn));
             }

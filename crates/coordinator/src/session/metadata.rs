@@ -1,6 +1,5 @@
 //! Telling a client where channels and nodes are.
 
-use tetrarch_replica::membership::ReplicaSet;
 use tetrarch_wire::{
     Frame,
     frame::{ChannelRoute, Metadata, MetadataResponse, Refused, RetryReason},
@@ -39,8 +38,7 @@ fn route(context: &SessionContext, name: &str) -> Option<ChannelRoute> {
         .get(entry.uid)
         .map(|h| h.leadership())
         .unwrap_or_default();
-    let set = context.catalog.replica_set(entry.uid);
-    let set = set.unwrap_or_else(|| ReplicaSet::genesis(&entry.genesis));
+    let set = context.catalog.holders_of(&entry);
     let leader = leadership.leader.and_then(|id| leadership.node_of(id));
     Some(ChannelRoute {
         name: entry.name,

@@ -56,8 +56,7 @@ fn channel_status(context: &SessionContext, entry: ChannelEntry) -> ChannelStatu
         .unwrap_or_default();
     let leader = leadership.leader.and_then(|id| leadership.node_of(id));
     let leader = leader.map(|node| context.facts.name_of(node));
-    let set = context.catalog.replica_set(entry.uid);
-    let set = set.unwrap_or_else(|| ReplicaSet::genesis(&entry.genesis));
+    let set = context.catalog.holders_of(&entry);
     let replicas = set.holders().map(|(id, voter)| ReplicaStatus {
         moving: moving(&set, id, &leadership),
         ..known.replica(voter, &leadership)

@@ -59,9 +59,11 @@ pub enum CatalogRefusal {
         /// The limit.
         limit: usize,
     },
-    /// So many nodes are on their way into the channel or out of it that no more can be.
+    /// So many nodes are on their way into the channel or out of it, or have been, that there is no
+    /// place for another.
     #[error(
-        "too many nodes are on their way into channel '{name}' or out of it; wait until they are"
+        "too many nodes come to channel '{name}', leave it or have left it: wait until the move under way is \
+         complete, or name nodes that hold it"
     )]
     TooManyMoves {
         /// Its name.

@@ -157,11 +157,7 @@ impl Catalog {
         uid: ChannelUid,
         voters: &[Voter],
     ) -> Result<CatalogChange, CatalogRefusal> {
-        let unknown = CatalogRefusal::UnknownChannel { uid };
-        let (entry, set) = match (self.entries.get(&uid), self.sets.get_mut(&uid)) {
-            (Some(entry), Some(set)) => (entry, set),
-            (None, _) | (_, None) => return Err(unknown),
-        };
+        let (entry, set) = self.placed_channel(uid)?;
         let config = ChannelConfig::genesis(entry.genesis.class, voters.to_vec());
         let config = config.map_err(|source| CatalogRefusal::Invalid {
             name: entry.name.clone(),
@@ -179,16 +175,22 @@ impl Catalog {
     }
 
     fn placed(&mut self, uid: ChannelUid, version: u64) -> Result<CatalogChange, CatalogRefusal> {
-        let unknown = CatalogRefusal::UnknownChannel { uid };
-        let (entry, set) = match (self.entries.get(&uid), self.sets.get_mut(&uid)) {
-            (Some(entry), Some(set)) => (entry, set),
-            (None, _) | (_, None) => return Err(unknown),
-        };
+        let (entry, set) = self.placed_channel(uid)?;
         if !set.settle(version) {
             let name = entry.name.clone();
             return Err(CatalogRefusal::Outdated { name, version });
         }
         Ok(CatalogChange::Placed(entry.clone(), set.clone()))
+    }
+
+    fn placed_channel(
+        &mut self,
+        uid: ChannelUid,
+    ) -> Result<(&ChannelEntry, &mut ReplicaSet), CatalogRefusal> {
+        match (self.entries.get(&uid), self.sets.get_mut(&uid)) {
+            (Some(entry), Some(set)) => Ok((entry, set)),
+            (None, _) | (_, None) => Err(CatalogRefusal::UnknownChannel { uid }),
+        }
     }
 
     fn alter(

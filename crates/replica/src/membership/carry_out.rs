@@ -17,14 +17,12 @@ const ROUND: u32 = 2;
 /// What is to be done next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Step {
-    /// A learner holds nearly everything: it votes from now on.
-    Add(Voter),
-    /// A voter is not wanted any more.
-    Remove(VoterId),
+    /// A learner holds nearly everything and votes from now on, or a voter is not wanted any more.
+    Configure(ChannelConfig),
     /// This leader itself is not, and nobody else is left to be taken out.
     HandOver(VoterId),
-    /// The voters are the wanted ones, and the catalog does not know it yet.
-    Report,
+    /// The voters are the wanted ones of this version, and the catalog does not know it yet.
+    Report(u64),
     /// Somebody has to catch up or to come back first.
     Wait,
 }
@@ -66,27 +64,27 @@ impl Replica {
         if self.placement_deadline().is_none_or(|at| now < at) {
             return;
         }
-        let Some(step) = self.next_step(now) else {
+        let Some(set) = self.members.set.clone() else {
             return;
         };
+        let step = self.next_step(&set, now);
         let pause = match &step {
-            Step::Add(_) | Step::Remove(_) | Step::Wait => 1,
-            Step::HandOver(_) | Step::Report => PATIENCE,
+            Step::Configure(_) | Step::Wait => 1,
+            Step::HandOver(_) | Step::Report(_) => PATIENCE,
         };
         if let Some(leadership) = &mut self.leadership {
             leadership.placement_at = Some(now.plus(self.settings.heartbeat * pause));
         }
         match step {
-            Step::Add(voter) => self.configure(self.config().with(voter).ok(), ctx),
-            Step::Remove(voter) => self.configure(self.config().without(voter).ok(), ctx),
-            Step::HandOver(successor) => self.hand_over_to(successor, ctx),
-            Step::Report => {
-                if let Some(set) = &self.members.set {
-                    ctx.effects.push(Effect::Placed {
-                        version: set.version(),
-                    });
+            Step::Configure(mut config) => {
+                config.version = set.version();
+                if let Some(leadership) = &mut self.leadership {
+                    leadership.staging.push_control(Control::Config(config));
                 }
+                self.form_batches(ctx);
             }
+            Step::HandOver(successor) => self.hand_over_to(successor, ctx),
+            Step::Report(version) => ctx.effects.push(Effect::Placed { version }),
             Step::Wait => {}
         }
     }
@@ -106,49 +104,58 @@ impl Replica {
         if is_under_way || is_done || is_outdated || self.is_frozen() {
             return None;
         }
-        Some(leadership.placement_at.unwrap_or_default())
+        // What was not looked at yet is looked at at once.
+        let at_once = Moment::default();
+        Some(leadership.placement_at.unwrap_or(at_once))
     }
 
-    fn next_step(&mut self, now: Moment) -> Option<Step> {
-        let set = self.members.set.clone()?;
+    fn next_step(&mut self, set: &ReplicaSet, now: Moment) -> Step {
         let config = self.config().clone();
         if !config.contains(self.me) {
             // It was needed to end an election, and has no vote.
-            return Some(self.best_successor().map_or(Step::Wait, Step::HandOver));
+            return self.hand_over_to_another();
         }
-        let learners = set.wanted().filter(|(id, _)| !config.contains(*id));
-        let learners: Vec<(VoterId, Voter)> = learners.map(|(id, voter)| (id, *voter)).collect();
         if config.voters().len() < limits::MAX_VOTERS {
-            let tail = self.log.tail().seq;
-            let within = self.settings.heartbeat * ROUND;
-            for (id, voter) in &learners {
-                let follower = self.follower_mut(*id);
-                if follower.is_some_and(|one| one.completes_round(tail, now, within)) {
-                    return Some(Step::Add(*voter));
-                }
+            let learners = set.wanted().filter(|(id, _)| !config.contains(*id));
+            let learners: Vec<(VoterId, Voter)> = learners.map(|(id, one)| (id, *one)).collect();
+            if let Some(ready) = learners.iter().find(|(id, _)| self.is_ready(*id, now)) {
+                let grown = config.with(ready.1);
+                return Step::Configure(grown.expect("there is room for one who does not vote"));
             }
             if !learners.is_empty() {
-                return Some(Step::Wait);
+                return Step::Wait;
             }
         }
         let leaving = config.voter_ids().iter().copied();
-        let leaving: Vec<VoterId> = leaving.filter(|id| !set.wants(*id)).collect();
-        let others = leaving.iter().copied().filter(|id| *id != self.me);
+        let others = leaving.filter(|id| *id != self.me && !set.wants(*id));
         // Whoever is not there first: of those that are left more are.
-        if let Some(one) = others.min_by_key(|id| self.is_connected_to(*id)) {
-            let remains = config.without(one).ok()?;
-            let step = Step::Remove(one);
-            return Some(if self.reaches_majority_of(&remains) {
-                step
-            } else {
-                Step::Wait
-            });
+        match others.min_by_key(|id| self.is_connected_to(*id)) {
+            Some(one) => {
+                let rest = config.without(one).expect("this leader is left");
+                if self.reaches_majority_of(&rest) {
+                    Step::Configure(rest)
+                } else {
+                    Step::Wait
+                }
+            }
+            None if set.wants(self.me) => Step::Report(set.version()),
+            None => self.hand_over_to_another(),
         }
-        if leaving.contains(&self.me) {
-            let successor = self.best_successor().map_or(Step::Wait, Step::HandOver);
-            return Some(successor);
-        }
-        Some(Step::Report)
+    }
+
+    /// To somebody who is there: a handover that cannot work keeps writes waiting for nothing.
+    fn hand_over_to_another(&self) -> Step {
+        let best = self.best_successor();
+        let present = best.filter(|one| self.is_connected_to(*one));
+        present.map_or(Step::Wait, Step::HandOver)
+    }
+
+    /// Whether a learner holds nearly everything.
+    fn is_ready(&mut self, id: VoterId, now: Moment) -> bool {
+        let tail = self.log.tail().seq;
+        let within = self.settings.heartbeat * ROUND;
+        let follower = self.follower_mut(id);
+        follower.is_some_and(|one| one.completes_round(tail, now, within))
     }
 
     fn is_connected_to(&self, id: VoterId) -> bool {
@@ -161,18 +168,5 @@ impl Replica {
         let ids = config.voter_ids().iter();
         let reached = ids.filter(|id| **id == self.me || self.is_connected_to(**id));
         reached.count() >= config.majority()
-    }
-
-    /// Appends a configuration, which is in force at once.
-    fn configure(&mut self, config: Option<ChannelConfig>, ctx: &mut Context<'_>) {
-        let version = self.members.set.as_ref().map(ReplicaSet::version);
-        let (Some(mut config), Some(version)) = (config, version) else {
-            return;
-        };
-        config.version = version;
-        if let Some(leadership) = &mut self.leadership {
-            leadership.staging.push_control(Control::Config(config));
-        }
-        self.form_batches(ctx);
     }
 }

@@ -12,7 +12,7 @@ pub struct ReplicaSet {
     version: u64,
     wanted: BTreeSet<VoterId>,
     holders: BTreeMap<VoterId, Voter>,
-    /// Who held it once and let go of it.
+    /// Who held it once and let go of it. At most [`limits::MAX_NODES`], together with the holders.
     released: BTreeSet<VoterId>,
     is_settled: bool,
 }
@@ -20,7 +20,7 @@ pub struct ReplicaSet {
 /// Why voters cannot be wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unwanted {
-    /// So many are on their way in or out that this has to wait.
+    /// So many are on their way in or out, or were, that there is no place for another.
     TooMany,
     /// This one has let go of the channel, and its store does not take up a channel twice.
     HeldBefore(Voter),
@@ -103,7 +103,8 @@ impl ReplicaSet {
                 .copied()
                 .zip(config.voters().iter().copied()),
         );
-        if holders.len() > limits::MAX_HOLDERS {
+        let known = holders.len() + self.released.len();
+        if holders.len() > limits::MAX_HOLDERS || known > limits::MAX_NODES {
             return Err(Unwanted::TooMany);
         }
         self.version += 1;

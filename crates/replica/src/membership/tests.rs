@@ -4,7 +4,7 @@ use tetrarch_fsm::TransitionSignal;
 use tetrarch_wire::{
     ChannelConfig, Epoch, LogPosition, NodeId, ReplicaRole, Seq, StoreId, Voter, VoterId,
     batch::Control,
-    frame::{Append, AppendAck, ChannelMessage, DiskLevel, PointResponse, VoteKind, VoteRequest},
+    frame::{Append, ChannelMessage, PointResponse, VoteKind, VoteRequest},
 };
 
 use super::ReplicaSet;
@@ -66,25 +66,16 @@ fn follows(bench: &Bench, byte: u8) -> bool {
     followers.any(|one| one.voter == voter(byte).id())
 }
 
+/// A node acknowledges a beat, and what it holds.
 fn ack(bench: &mut Bench, byte: u8, position: LogPosition) -> Vec<Effect> {
-    let ack = AppendAck {
-        durable: position.seq,
-        durable_link: position.link,
-        ack_generation: 0,
-        credit: 0,
-        disk_level: DiskLevel::Green,
-    };
     let epoch = bench.replica.leader_row().unwrap().epoch;
+    let node = voter(byte).id();
     bench.step(Input::BeatAcked {
-        voter: voter(byte).id(),
+        voter: node,
         epoch,
         sent_at: Moment::from_nanos(bench.now_ms * 1_000_000),
     });
-    bench.step(Input::Message {
-        from: voter(byte).id(),
-        epoch,
-        message: ChannelMessage::AppendAck(ack),
-    })
+    bench.ack_from(node, position)
 }
 
 /// The wanted nodes acknowledge everything, the leader's disk too.
@@ -225,6 +216,24 @@ fn a_leader_that_is_not_wanted_hands_over_and_says_why() {
     assert_eq!(bench.replica.view().role, ReplicaRole::Replica);
     let effects = bench.step(Input::Deselect);
     assert_eq!(signals(&effects), [TransitionSignal::PlacementDeselected]);
+}
+
+#[test]
+fn nobody_is_handed_a_channel_who_is_not_there() {
+    let mut bench = Bench::leader(3, Settings::default());
+    bench.persist_all();
+    ack_everything(&mut bench, &[2, 3]);
+    for byte in [2, 3] {
+        let peer = voter(byte).id();
+        bench.step(Input::PeerLost { peer });
+    }
+    let set = wanted(&bench, &[&[2, 3]]);
+    bench.step(Input::Placed(set));
+    assert!(!bench.replica.view().draining, "writes would wait for it");
+    let peer = voter(3).id();
+    bench.step(Input::PeerFound { peer });
+    bench.wait(HEARTBEAT_MS);
+    assert!(bench.replica.view().draining);
 }
 
 #[test]

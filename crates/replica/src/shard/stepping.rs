@@ -7,6 +7,7 @@ use super::{Shard, ShardEffect, Turn};
 use crate::{
     Context, Effect, Input,
     beat::{ChannelFact, Repeat},
+    membership::ReplicaSet,
 };
 
 impl<A> Shard<A> {
@@ -14,6 +15,32 @@ impl<A> Shard<A> {
     pub fn step(&mut self, channel: ChannelUid, input: Input, turn: &mut Turn<'_>) {
         if self.advance(channel, Some(input), turn).is_some() {
             self.touch(channel);
+        }
+    }
+
+    /// The catalog says who is to hold the channel. Of those that come the replica learns at once whether
+    /// they are there: no peer is found or lost for that.
+    pub fn placed(
+        &mut self,
+        channel: ChannelUid,
+        set: ReplicaSet,
+        is_connected: impl Fn(VoterId) -> bool,
+        turn: &mut Turn<'_>,
+    ) {
+        let peers = |shard: &Self| shard.get(channel).map(|(replica, _)| replica.peers());
+        let before = peers(self);
+        self.step(channel, Input::Placed(set), turn);
+        let (Some(before), Some(after)) = (before, peers(self)) else {
+            return;
+        };
+        for peer in after.iter().filter(|peer| !before.contains(peer)) {
+            let peer = peer.voter;
+            let input = if is_connected(peer) {
+                Input::PeerFound { peer }
+            } else {
+                Input::PeerLost { peer }
+            };
+            self.step(channel, input, turn);
         }
     }
 

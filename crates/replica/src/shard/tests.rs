@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use tetrarch_fsm::TransitionSignal;
-use tetrarch_wire::{ChannelUid, Epoch, Seq, VoterId};
+use tetrarch_wire::{ChannelConfig, ChannelUid, Epoch, NodeId, Seq, StoreId, Voter, VoterId};
 
 use super::*;
 use crate::{
     Chance, HaltReason, Input, Moment, Now, Settings,
     beat::{ChannelFact, LocalChannel, Repeat, Roll},
+    membership::ReplicaSet,
     testing::{Bench, replies, request, signals, written},
 };
 
@@ -260,6 +261,34 @@ fn memory_is_shared_by_those_that_need_it_but_none_is_left_with_nothing() {
     assert_eq!(fair_share(64 << 20, 0), 64 << 20);
     assert_eq!(fair_share(64 << 20, 4), 16 << 20);
     assert_eq!(fair_share(64 << 20, 100_000), MIN_RECENT_BYTES);
+}
+
+#[test]
+fn of_those_that_come_a_leader_knows_whether_they_are_there() {
+    let leader = Bench::leader(3, Settings::default());
+    let voter = |byte| Voter {
+        node: NodeId::from_bytes([byte; 16]),
+        store: StoreId::from_bytes([byte; 16]),
+    };
+    let wanted = (1..=5).map(voter).collect();
+    let wanted = ChannelConfig::genesis(leader.genesis.class, wanted).unwrap();
+    let mut set = ReplicaSet::genesis(&leader.genesis);
+    set.want(&wanted).unwrap();
+    let mut one = One::of(leader);
+    let (channel, present) = (one.channel, voter(4).id());
+    let is_connected = |voter| voter == present;
+    one.at(BEGUN, |shard, turn| {
+        shard.placed(channel, set, is_connected, turn);
+    });
+    let (replica, ()) = one.shard.get(channel).unwrap();
+    let mut known: Vec<_> = replica.followers().collect();
+    known.retain(|one| [voter(4).id(), voter(5).id()].contains(&one.voter));
+    assert_eq!(known.len(), 2);
+    assert!(
+        known
+            .iter()
+            .all(|one| one.connected == is_connected(one.voter))
+    );
 }
 
 /// Only one that was halted from its beginning on can be opened anew without losing a promise.

@@ -221,7 +221,17 @@ impl World {
             }
             let set = self.catalog.set(&self.channels[channel]).clone();
             if set.version() > 0 {
-                self.step(node, channel, Input::Placed(set));
+                let network = &self.network;
+                let peers = (0..self.nodes.len()).filter(|peer| network.is_connected(node, *peer));
+                let peers: Vec<_> = peers.map(|peer| self.nodes[peer].voter).collect();
+                let uid = self.channels[channel].uid;
+                self.trace
+                    .say(self.now, node, || format!("c{channel} <- {set:?}"));
+                let is_connected = |voter| peers.contains(&voter);
+                self.turn(node, |shard, turn| {
+                    shard.placed(uid, set, is_connected, turn);
+                });
+                self.settle_soon(node);
             }
         }
     }

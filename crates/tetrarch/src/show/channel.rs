@@ -124,7 +124,7 @@ impl ReplicaShown {
         vec![
             self.node,
             known(self.role),
-            self.moving.unwrap_or_default().to_owned(),
+            self.moving.unwrap_or("").to_owned(),
             known(self.tail),
             known(self.lag_events),
             known(self.lag_ms),
