@@ -177,6 +177,7 @@ impl Replica {
                 self.check_transfer(ctx);
                 self.hand_over_if_due(ctx);
                 self.give_up_if_stranded(ctx);
+                self.give_up_if_unreadable(ctx);
                 self.carry_out_placement(ctx);
                 self.probe_silent_followers(ctx);
                 self.form_batches(ctx);

@@ -209,6 +209,7 @@ impl Replica {
             self.transfer_deadline(),
             self.pressure_deadline(),
             self.stranded_deadline(),
+            self.unreadable_deadline(),
             self.placement_deadline(),
             staged.then(Moment::default),
         ])

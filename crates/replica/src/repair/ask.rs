@@ -1,6 +1,6 @@
 //! Asking for what a damaged segment lacks.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tetrarch_wire::{
     Epoch, Seq, VoterId,
@@ -31,6 +31,7 @@ impl Replica {
             fruitless: 0,
             turn: 0,
             givers: BTreeSet::new(),
+            asked: BTreeMap::new(),
             without_it: BTreeSet::new(),
             step: Step::Mending { given_by: None },
         });
@@ -53,6 +54,9 @@ impl Replica {
             MendOutcome::Done => self.repair = None,
             MendOutcome::Lacks { after, upto } => {
                 let known = repair.lacks.replace((after, upto));
+                if known != repair.lacks {
+                    repair.asked.clear();
+                }
                 match known.map(|(before, _)| before < after) {
                     Some(true) => {
                         if after > repair.furthest {
@@ -87,7 +91,9 @@ impl Replica {
         }
     }
 
-    /// A voter answered. Only the answer to the question that is open counts.
+    /// A voter answered. That it does not have it counts if its question is open. What it gives counts
+    /// later as well, as long as it is what is lacking: a disk may take longer to read it than an answer is
+    /// waited for.
     pub(crate) fn on_repair_response(
         &mut self,
         from: VoterId,
@@ -97,12 +103,15 @@ impl Replica {
         let Some(repair) = &mut self.repair else {
             return;
         };
+        let gives = !response.batches.is_empty();
+        let is_last_of_its = repair.asked.get(&from) == Some(&response.request);
         match repair.step {
             Step::Asking { voter, request, .. } if voter == from && request == response.request => {
             }
+            Step::Asking { .. } | Step::Resting { .. } if gives && is_last_of_its => {}
             Step::Asking { .. } | Step::Mending { .. } | Step::Resting { .. } => return,
         }
-        if response.batches.is_empty() {
+        if !gives {
             let has_not = response.answers.first() == Some(&RepairAnswer::Never);
             self.ask_the_others(has_not.then_some(from), ctx);
             return;
@@ -214,6 +223,7 @@ impl Replica {
             return;
         };
         let voter = *voter;
+        repair.asked.insert(voter, request);
         repair.step = Step::Asking {
             voter,
             request,

@@ -9,11 +9,12 @@
 //! is halted, so that it leads nobody to what it does not have itself.
 
 mod ask;
+mod give_up;
 mod serve;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tetrarch_wire::{Seq, VoterId};
 
@@ -52,6 +53,8 @@ pub(crate) struct Repair {
     turn: usize,
     /// Who gave what the store has put together since it began anew.
     givers: BTreeSet<VoterId>,
+    /// The last question about what is lacking that each voter was asked.
+    asked: BTreeMap<VoterId, u64>,
     /// Voters whose logs do not have what is lacking, as they have said since the last pause.
     without_it: BTreeSet<VoterId>,
     step: Step,

@@ -1,12 +1,13 @@
 //! Whom a replica asks for what it has lost, what it makes of the answers, and what it gives others.
 
+use tetrarch_fsm::TransitionSignal;
 use tetrarch_wire::{
     Batch, ReplicaRole, Seq,
     frame::{ChannelMessage, RepairAnswer, RepairRequest, RepairResponse},
 };
 
 use crate::{
-    Effect, HaltReason, Input, LogReadFailure, MendOutcome, ReadTicket, Settings,
+    Effect, HaltReason, Input, LogReadFailure, MendOutcome, Moment, ReadTicket, Settings,
     testing::{Bench, sent, signals},
 };
 
@@ -356,4 +357,66 @@ fn who_contradicts_what_another_gave_is_asked_for_all_of_it() {
     assert_eq!(tried(&effects), Some(0), "from the beginning");
     let effects = mended(&mut bench, lacks(3));
     assert_eq!(asked(&bench, &effects).unwrap().0, right);
+}
+
+/// Its disk took longer to read than an answer is waited for.
+#[test]
+fn what_is_given_late_is_taken() {
+    let mut bench = Bench::follower(3);
+    damaged(&mut bench);
+    let effects = mended(&mut bench, lacks(3));
+    let (first, question) = asked(&bench, &effects).unwrap();
+    let batch = bench.epoch_start(1, &bench.origin());
+    let waits = |bench: &Bench| bench.replica.repair_deadline().unwrap().as_nanos() / 1_000_000;
+    // The other one is asked, and then there is a pause.
+    for _ in 0..2 {
+        bench.now_ms = waits(&bench);
+        bench.step(Input::Tick);
+    }
+    assert!(!bench.replica.is_repair_active(), "it rests");
+    let effects = answer(&mut bench, first, question.request, Vec::new());
+    assert_eq!(effects, [], "that it has nothing was to be said in time");
+    let effects = answer(&mut bench, first, question.request, vec![batch.clone()]);
+    assert_eq!(tried(&effects), Some(1));
+    // It lacks something else by now: the same answer once more is none.
+    mended(&mut bench, lacks(5));
+    let effects = answer(&mut bench, first, question.request, vec![batch]);
+    assert_eq!(tried(&effects), None);
+}
+
+#[test]
+fn a_leader_that_cannot_read_what_others_need_gives_up() {
+    let mut bench = Bench::leader(3, Settings::default());
+    bench.persist_all();
+    let hear = |bench: &mut Bench| {
+        let epoch = bench.replica.leader_row()?.epoch;
+        let (voter, at) = (bench.ids[1], bench.now_ms * 1_000_000);
+        let sent_at = Moment::from_nanos(at);
+        bench.step(Input::BeatAcked {
+            voter,
+            epoch,
+            sent_at,
+        });
+        Some(())
+    };
+    let lead_on = |bench: &mut Bench| {
+        let mut all = Vec::new();
+        for _ in 0..12 {
+            if hear(bench).is_some() {
+                all.extend(signals(&bench.wait(150)));
+            }
+        }
+        all
+    };
+    damaged(&mut bench);
+    assert_eq!(lead_on(&mut bench), [], "everything is committed");
+    bench.produce(1, 1, 1);
+    bench.persist_all();
+    let expected = [
+        TransitionSignal::GracefulRelinquish,
+        TransitionSignal::CapabilitySelected,
+    ];
+    assert_eq!(lead_on(&mut bench), expected);
+    // Nobody else hears it now: others stand first.
+    assert_eq!(signals(&bench.wait(450)), []);
 }

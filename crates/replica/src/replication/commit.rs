@@ -66,6 +66,9 @@ impl Replica {
             return;
         }
         self.commit = commit;
+        if let Some(leadership) = &mut self.leadership {
+            leadership.committed_at = ctx.now.mono;
+        }
         self.producers.commit(commit);
         ctx.effects.push(Effect::Committed { commit });
         while let Some(decision) = self.controls.next_committed(commit) {

@@ -25,6 +25,8 @@ pub(crate) struct Leadership {
     /// Where the epoch begins: nothing counts as committed by number before this is.
     pub(crate) start: Seq,
     pub(crate) followers: BTreeMap<VoterId, Follower>,
+    /// When the commit position moved last, or when the epoch began.
+    pub(crate) committed_at: Moment,
     /// The end of what was sent to anybody in this epoch.
     pub(crate) sent: Seq,
     pub(crate) staging: Staging,
@@ -85,6 +87,7 @@ impl Replica {
             epoch,
             start: previous.seq.next(),
             followers,
+            committed_at: now,
             sent: Seq::ZERO,
             staging,
             in_flight: InFlight::default(),

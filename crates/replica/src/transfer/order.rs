@@ -11,6 +11,8 @@ use tetrarch_wire::{
 use super::Transfer;
 use crate::{AdminOutcome, Context, Effect, Moment, Replica, Ticket};
 
+const ON_ORDER: &str = "gave up leadership on order";
+
 impl Replica {
     /// An operator, or the node, wants another voter to lead.
     pub(crate) fn on_transfer(
@@ -48,7 +50,7 @@ impl Replica {
         }
         let Some(target) = to.or(best) else {
             if forced {
-                self.give_up(ctx);
+                self.give_up(ON_ORDER, ctx);
                 return Err(AdminOutcome::Done);
             }
             return Err(AdminOutcome::Failed("there is no other voter"));
@@ -146,7 +148,7 @@ impl Replica {
             leadership.transfer = None;
         }
         let outcome = if transfer.forced {
-            self.give_up(ctx);
+            self.give_up(ON_ORDER, ctx);
             AdminOutcome::Done
         } else {
             AdminOutcome::Failed("the successor did not take over in time; this node leads on")
@@ -171,8 +173,8 @@ impl Replica {
     }
 
     /// Gives up leadership with nobody to take it, and leaves the next election to others.
-    fn give_up(&mut self, ctx: &mut Context<'_>) {
-        self.relinquish(None, "gave up leadership on order", ctx);
+    pub(crate) fn give_up(&mut self, reason: &'static str, ctx: &mut Context<'_>) {
+        self.relinquish(None, reason, ctx);
         self.leave_the_election_to_others(ctx);
     }
 
