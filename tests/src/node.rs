@@ -1,7 +1,7 @@
 //! One node process, and the signals that it is sent.
 
 use std::{
-    fs::OpenOptions,
+    fs::{File, OpenOptions},
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Stdio},
@@ -171,6 +171,19 @@ impl NodeProcess {
         let series = page.lines().filter_map(|line| line.strip_prefix(metric));
         let values = series.filter_map(|rest| rest.rsplit(' ').next()?.parse::<f64>().ok());
         values.sum()
+    }
+
+    /// Puts a file into the data directory that counts against what the node may take
+    /// (`storage.max_bytes`), and occupies nothing; returns it.
+    ///
+    /// # Panics
+    /// If it cannot be made.
+    #[must_use]
+    pub fn take_room(&self, bytes: u64) -> PathBuf {
+        let path = self.dir.join("data/deleted/filling");
+        let file = File::create(&path).expect("a file can be made");
+        file.set_len(bytes).expect("a hole can be made");
+        path
     }
 
     fn log_path(&self) -> PathBuf {

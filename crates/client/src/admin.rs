@@ -153,8 +153,10 @@ impl<'a> Admin<'a> {
             Some(node) => Some(self.node_id(node).await?),
             None => None,
         };
+        // Nodes that do not hold the channel cannot say who leads it.
+        let leader = self.node.map_or(Ask::LeaderOf(name), Ask::Node);
         let asked = self
-            .request(|request| AdminRequest::Relinquish {
+            .request_to(leader, |request| AdminRequest::Relinquish {
                 request,
                 name: name.to_owned(),
                 to,
@@ -261,9 +263,18 @@ impl<'a> Admin<'a> {
         &self,
         build: impl Fn(u64) -> AdminRequest,
     ) -> std::result::Result<(AdminResponse, String), Failure> {
+        let anybody = self.node.map_or(Ask::Anybody, Ask::Node);
+        self.request_to(anybody, build).await
+    }
+
+    async fn request_to(
+        &self,
+        ask: Ask<'_>,
+        build: impl Fn(u64) -> AdminRequest,
+    ) -> std::result::Result<(AdminResponse, String), Failure> {
         let question = Question {
             what: "admin request",
-            ask: self.node.map_or(Ask::Anybody, Ask::Node),
+            ask,
             // Creating a channel takes as long as a commit of the catalog does.
             within: self.core.config.answer_within * 2,
             frame: |request| Frame::Admin(build(request)),

@@ -16,7 +16,7 @@ use faults::{Fate, Table};
 pub use faults::{LinkFaults, Tally};
 use tokio::sync::oneshot;
 
-use crate::{Dice, Port};
+use crate::{Dice, Mesh, Port};
 
 /// The links between all nodes of a mesh. They end when it is dropped.
 #[derive(Debug)]
@@ -64,9 +64,20 @@ impl Links {
         }
     }
 
-    /// What a node's `[peers]` must say, as its variable of the environment takes it.
+    /// Links without faults between the nodes of a mesh that does not run yet, which dial each other
+    /// through them from its start on.
     #[must_use]
-    pub fn peers_of(&self, from: usize) -> String {
+    pub fn within(mesh: &mut Mesh, dice: &Dice) -> Self {
+        let addresses: Vec<_> = mesh.nodes.iter().map(|node| node.address).collect();
+        let links = Self::between(&addresses, dice);
+        for (index, node) in mesh.nodes.iter_mut().enumerate() {
+            node.set_variable("TETRARCH_PEERS", links.peers_of(index));
+        }
+        links
+    }
+
+    /// What a node's `[peers]` must say, as its variable of the environment takes it.
+    fn peers_of(&self, from: usize) -> String {
         let entrances = self.entrances.iter().skip(from * self.nodes);
         let named = entrances.take(self.nodes).enumerate();
         let named = named.filter_map(|(to, port)| {

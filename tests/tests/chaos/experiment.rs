@@ -57,7 +57,7 @@ impl Experiment {
             nodes: self.nodes,
             environment: STORAGE.to_vec(),
         });
-        let links = link(&mut mesh, &dice);
+        let links = Links::within(&mut mesh, &dice.part(2_000));
         for node in &mut mesh.nodes {
             node.start();
         }
@@ -129,15 +129,6 @@ impl Experiment {
         }
         imposed.heal()
     }
-}
-
-fn link(mesh: &mut Mesh, dice: &Dice) -> Links {
-    let addresses: Vec<_> = mesh.nodes.iter().map(|node| node.address).collect();
-    let links = Links::between(&addresses, &dice.part(2_000));
-    for (index, node) in mesh.nodes.iter_mut().enumerate() {
-        node.set_variable("TETRARCH_PEERS", links.peers_of(index));
-    }
-    links
 }
 
 fn create_channel(mesh: &Mesh, replicas: usize) {

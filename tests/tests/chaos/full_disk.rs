@@ -143,7 +143,7 @@ fn a_channel_whose_nodes_all_have_full_disks_is_read_only() {
     let fillings: Vec<PathBuf> = mesh
         .nodes
         .iter()
-        .map(|node| fill_quota(node.dir()))
+        .map(|node| node.take_room(64 << 20))
         .collect();
     for node in &mesh.nodes {
         eventually("each node knows that it is full", || {
@@ -160,12 +160,4 @@ fn a_channel_whose_nodes_all_have_full_disks_is_read_only() {
     producer.wait_acknowledged(110);
     let (payloads, _) = producer.finish();
     mesh.check_every_node(CHANNEL, &payloads);
-}
-
-/// Puts a file of 64 MiB, which takes no room, into a node's data directory.
-fn fill_quota(dir: &Path) -> PathBuf {
-    let path = dir.join("data/deleted/filling");
-    let file = File::create(&path).expect("a file can be made");
-    file.set_len(64 << 20).expect("a hole can be made");
-    path
 }

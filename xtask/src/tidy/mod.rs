@@ -1,10 +1,11 @@
 //! Rules that no compiler knows: which crate may know which, how long a file may be, how it
-//! opens, and what must not stand in it. They run as tests of this package and as
+//! opens, what must not stand in it, and what the page for operators must say. They run as tests of this package and as
 //! `cargo xtask tidy`.
 
 mod direction;
 mod links;
 mod manifests;
+mod operations;
 mod sources;
 
 use crate::fsm;
@@ -19,6 +20,7 @@ pub(crate) fn run() -> Result<(), String> {
     findings.extend(manifests::findings()?);
     findings.extend(sources::findings()?);
     findings.extend(links::findings()?);
+    findings.extend(operations::findings()?);
     findings.extend(fsm::check().err());
     if findings.is_empty() {
         println!("tidy");

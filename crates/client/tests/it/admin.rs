@@ -6,7 +6,7 @@ use tetrarch_wire::{
     frame::{CreateChannel, LabelFilter, RetryReason},
 };
 
-use crate::mesh::Mesh;
+use crate::mesh::{CHANNEL, Mesh};
 
 fn channel(name: &str) -> CreateChannel {
     CreateChannel {
@@ -35,9 +35,19 @@ async fn commands_find_the_leader_and_pages_are_followed() {
     assert_eq!((status.nodes.len(), status.channels.len()), (3, 5));
     assert_eq!(admin.show_channel("c").await.unwrap().name, "c");
     admin.alter_channel("c", Retention::FOREVER).await.unwrap();
-    admin.relinquish("c", Some("n2")).await.unwrap();
     admin.delete_channel("c").await.unwrap();
     let error = admin.show_channel("c").await.unwrap_err();
+    assert!(matches!(error, Error::UnknownChannel { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_handover_is_asked_of_the_leader_although_others_do_not_know_it() {
+    let mesh = Mesh::start(3).await;
+    mesh.elect(2);
+    let client = mesh.client().await;
+    let admin = client.admin();
+    admin.relinquish(CHANNEL, Some("n2")).await.unwrap();
+    let error = admin.relinquish("absent", None).await.unwrap_err();
     assert!(matches!(error, Error::UnknownChannel { .. }), "{error}");
 }
 

@@ -203,7 +203,16 @@ impl Stream {
             let answer = if world.leader == Some(self.index) {
                 administer(world, request)
             } else {
-                AdminResponse::Refused(refused(world, request.request()))
+                let refused = refused(world, request.request());
+                AdminResponse::Refused(match request {
+                    // Who does not hold the channel does not know who leads it.
+                    AdminRequest::Relinquish { .. } => Refused {
+                        retry_after_ms: None,
+                        leader: None,
+                        ..refused
+                    },
+                    _ => refused,
+                })
             };
             let is_lost = world.lose_admin_answers > 0 && world.leader == Some(self.index);
             if is_lost {

@@ -117,7 +117,7 @@ impl Consumed {
 }
 
 /// What the least durable acknowledgement was worth.
-fn durability(copies: u8, replicas: usize) -> String {
+pub(super) fn durability(copies: u8, replicas: usize) -> String {
     match usize::from(copies) {
         255 => "nothing was acknowledged".to_owned(),
         copies if 2 * copies > replicas => format!(
@@ -133,8 +133,12 @@ fn cpu(before: Usage, after: Usage) -> f64 {
 }
 
 /// A quantile in milliseconds.
-fn millis(times: &Histogram<u64>, quantile: f64) -> f64 {
-    let time = Duration::from_micros(times.value_at_quantile(quantile));
+pub(super) fn millis(times: &Histogram<u64>, quantile: f64) -> f64 {
+    micros_as_millis(times.value_at_quantile(quantile))
+}
+
+pub(super) fn micros_as_millis(micros: u64) -> f64 {
+    let time = Duration::from_micros(micros);
     rounded(time.as_secs_f64() * 1_000.0, 3)
 }
 

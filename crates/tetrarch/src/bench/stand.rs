@@ -50,6 +50,11 @@ impl Stand {
         })
     }
 
+    /// The names of the nodes.
+    pub(super) fn nodes(&self) -> &[String] {
+        &self.nodes
+    }
+
     /// On how many nodes a channel is to be.
     pub(super) fn replicas(&self) -> usize {
         self.nodes.len().min(REPLICAS)

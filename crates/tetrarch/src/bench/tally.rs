@@ -14,7 +14,7 @@ const LONGEST_US: u64 = 120_000_000;
 const DIGITS: u8 = 3;
 
 /// Times in microseconds.
-type Times = Histogram<u64>;
+pub(super) type Times = Histogram<u64>;
 
 /// The counts.
 #[derive(Debug)]
@@ -46,10 +46,6 @@ impl Tally {
     /// # Errors
     /// None that can happen: the bounds of the histogram are valid.
     pub(super) fn new(window: Window) -> Result<Self, Error> {
-        let times = || {
-            Times::new_with_bounds(1, LONGEST_US, DIGITS)
-                .map_err(|error| Error::Invalid(format!("no histogram: {error}")))
-        };
         let counts = Counts {
             acknowledged: 0,
             failed: 0,
@@ -105,7 +101,14 @@ impl Tally {
     }
 }
 
-fn record(times: &mut Times, time: Duration, count: u64) {
+/// No times yet.
+pub(super) fn times() -> Result<Times, Error> {
+    Times::new_with_bounds(1, LONGEST_US, DIGITS)
+        .map_err(|error| Error::Invalid(format!("no histogram: {error}")))
+}
+
+/// Notes that so many took so long.
+pub(super) fn record(times: &mut Times, time: Duration, count: u64) {
     let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
     times.saturating_record_n(micros.max(1), count);
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::bench::{self, Plan, Report, Shape, Site};
+use crate::bench::{self, MovePlan, MoveReport, Plan, Report, Shape, Site};
 use crate::error::Error;
 use crate::interrupt::unless_interrupted;
 use crate::{output, runtime};
@@ -21,7 +21,7 @@ pub struct Args {
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=9))]
     nodes: u8,
     /// Uses the mesh of this directory, which runs already, instead.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["nodes", "idle"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["nodes", "idle", "moving"])]
     mesh: Option<PathBuf>,
     /// Spreads the load over so many channels.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
@@ -50,6 +50,16 @@ pub struct Args {
     /// Publishes nothing: measures what the channels cost while they are idle.
     #[arg(long, conflicts_with = "shape")]
     idle: bool,
+    /// Exchanges a replica under load, a follower and then the leader, on four nodes: what that does to
+    /// those who publish, one at `--rate` and then four at saturation. `--seconds` are those before.
+    #[arg(long = "move", conflicts_with_all = ["shape", "idle", "nodes", "channels", "producers"])]
+    moving: bool,
+    /// Events a second of the one producer of `--move`.
+    #[arg(long, default_value_t = 500, requires = "moving", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    rate: u32,
+    /// MiB in the channel before a replica of it is exchanged by `--move`.
+    #[arg(long, value_name = "MIB", default_value_t = 200, requires = "moving", value_parser = clap::value_parser!(u64).range(0..=10_240))]
+    preload: u64,
     /// Prints JSON: one object, or an array of them if several shapes are measured.
     #[arg(long)]
     json: bool,
@@ -62,6 +72,9 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<(), Error> {
     if args.idle {
         return idle(args);
+    }
+    if args.moving {
+        return moves(args);
     }
     let plan = args.plan();
     let measure = bench::run(&plan, |report| match args.json {
@@ -88,6 +101,19 @@ fn idle(args: &Args) -> Result<(), Error> {
     }
 }
 
+fn moves(args: &Args) -> Result<(), Error> {
+    let plan = args.move_plan();
+    let measure = bench::run_moves(&plan, |report| match args.json {
+        true => Ok(()),
+        false => output::data(format_args!("{report}\n")),
+    });
+    let reports = runtime::run(unless_interrupted(measure))?;
+    if args.json {
+        output::json(&reports)?;
+    }
+    reports.iter().try_for_each(MoveReport::refuse_failures)
+}
+
 fn refuse_failures(reports: &[Report]) -> Result<(), Error> {
     let failed: u64 = reports.iter().map(|report| report.failed).sum();
     match failed {
@@ -110,13 +136,29 @@ impl Args {
             site,
             shapes,
             channels: self.channels as usize,
-            size: usize::try_from(self.size).unwrap_or(usize::MAX),
+            size: self.size(),
             producers: self.producers as usize,
             in_flight: self.in_flight as usize,
             batch: self.batch as usize,
             warmup: Duration::from_secs(self.warmup),
             measured: Duration::from_secs(self.seconds),
         }
+    }
+
+    fn move_plan(&self) -> MovePlan {
+        MovePlan {
+            size: self.size(),
+            rate: self.rate,
+            in_flight: self.in_flight as usize,
+            batch: self.batch as usize,
+            preload: self.preload << 20,
+            warmup: Duration::from_secs(self.warmup),
+            measured: Duration::from_secs(self.seconds),
+        }
+    }
+
+    fn size(&self) -> usize {
+        usize::try_from(self.size).unwrap_or(usize::MAX)
     }
 }
 
@@ -154,6 +196,21 @@ mod tests {
         assert_eq!(plan.site, Site::Running("somewhere".into()));
         assert!(parse("--mesh somewhere --nodes 3").is_err());
         assert!(parse("--mesh somewhere --idle").is_err());
+    }
+
+    #[test]
+    fn a_move_has_its_own_mesh_and_loads() {
+        let words = "bench --move --rate 100 --preload 3".split_whitespace();
+        let plan = Line::try_parse_from(words).unwrap().args.move_plan();
+        assert_eq!((plan.rate, plan.preload), (100, 3 << 20));
+        for line in [
+            "--move --nodes 3",
+            "--move --shape single",
+            "--move --idle",
+            "--rate 100",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
     }
 
     #[test]

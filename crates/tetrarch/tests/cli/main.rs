@@ -12,6 +12,7 @@ mod config;
 mod fsm;
 mod init;
 mod mesh;
+mod operations;
 mod run;
 mod serve;
 mod verify;
