@@ -376,6 +376,7 @@ const fn failure_of(refusal: &Refusal) -> PersistFailure {
         Refusal::UnknownChannel
         | Refusal::AlreadyOpen
         | Refusal::Deleted
+        | Refusal::Released
         | Refusal::Discontinuous { .. }
         | Refusal::UnknownPosition { .. }
         | Refusal::HardStateRegressed
