@@ -139,6 +139,39 @@ fn a_move_survives_the_death_of_its_leader() {
     check(&mesh, &wanted, &payloads);
 }
 
+/// It receives the log anew, be it after a start or at once after it has let go.
+#[test]
+fn a_node_that_let_go_of_a_channel_takes_it_up_again() {
+    let mut mesh = mesh_of(4);
+    let (leader, spare) = (mesh.leader_of(CHANNEL), spare(&mesh));
+    let first = mesh.holders_of(CHANNEL);
+    let goes = *first.iter().find(|node| **node != leader).unwrap();
+    let is_first = |node: &usize| *node != goes && first.contains(node);
+    let second: Vec<usize> = (0..4)
+        .filter(|node| is_first(node) || *node == spare)
+        .collect();
+    let mut producer = Producer::start(&mesh, CHANNEL, "p");
+    producer.feed(20_000);
+    producer.wait_acknowledged(5_000);
+    mesh.move_channel(CHANNEL, &second);
+    eventually("the node that was taken out has let go of it", || {
+        transitions(&mesh, goes, "Replica", "PlacementDeselected") > 0.0
+    });
+    mesh.nodes[goes].kill();
+    producer.feed(5_000);
+    mesh.nodes[goes].start();
+    mesh.wait_ready();
+    for holders in [&first, &second, &first] {
+        mesh.move_channel(CHANNEL, holders);
+        producer.feed(2_000);
+    }
+    mesh.nodes[goes].kill();
+    mesh.nodes[goes].start();
+    let (payloads, _) = producer.finish();
+    mesh.wait_ready();
+    check(&mesh, &first, &payloads);
+}
+
 #[test]
 fn a_move_that_cannot_be_is_refused_and_changes_nothing() {
     let mut mesh = mesh_of(4);

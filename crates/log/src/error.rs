@@ -77,6 +77,14 @@ pub enum LogError {
         /// The channel.
         channel: ChannelUid,
     },
+    /// The log does not go as far as what a snapshot stands for.
+    #[error("the log of channel {channel} ends before seq {seq}, for which the snapshot stands")]
+    SnapshotAhead {
+        /// The channel.
+        channel: ChannelUid,
+        /// What the snapshot stands for.
+        seq: Seq,
+    },
     /// A value that is kept whole is too large to be kept.
     #[error("{what} takes {size} bytes, over the limit of {limit}")]
     TooLarge {
@@ -95,7 +103,9 @@ impl LogError {
     pub fn failure(&self) -> Failure {
         match self {
             Self::Disk(error) => error.failure,
-            Self::UnknownChannel { .. } | Self::TooLarge { .. } => Failure::Retryable,
+            Self::UnknownChannel { .. } | Self::SnapshotAhead { .. } | Self::TooLarge { .. } => {
+                Failure::Retryable
+            }
             Self::NotFormatted { .. }
             | Self::AlreadyFormatted { .. }
             | Self::NotEmpty { .. }
@@ -148,6 +158,9 @@ pub enum Refusal {
     /// The channel was deleted.
     #[error("the channel was deleted")]
     Deleted,
+    /// The store has let go of the channel.
+    #[error("the store has let go of the channel: take it up again first")]
+    Released,
     /// The channel is damaged.
     #[error("the channel is halted: {0}")]
     Halted(Damage),
@@ -176,8 +189,8 @@ pub enum Refusal {
         /// Last seq of the log.
         tail: Seq,
     },
-    /// The mesh's own channels are never trimmed.
-    #[error("a channel of the mesh itself is never trimmed")]
+    /// The mesh's own channels are never trimmed, and stay where they are.
+    #[error("a channel of the mesh itself is never trimmed, and stays where it is")]
     Protected,
 }
 

@@ -27,7 +27,7 @@ pub struct ChannelStats {
 /// Figures of a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreStats {
-    /// Channels in it.
+    /// Channels that it holds.
     pub channels: usize,
     /// Bytes of batches that only the WAL and memory hold.
     pub pending_bytes: u64,
@@ -56,8 +56,10 @@ impl ChannelStats {
 impl StoreStats {
     pub(crate) fn of<D: Disk>(shared: &Shared<D>) -> Self {
         let (wal_full, wal_ready) = shared.wal.counts();
+        let channels = shared.channels().into_iter();
+        let held = channels.filter(|channel| !channel.view().is_released);
         Self {
-            channels: shared.channels().len(),
+            channels: held.count(),
             pending_bytes: shared.pending_bytes(),
             wal_full,
             wal_ready,

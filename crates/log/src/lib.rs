@@ -57,7 +57,7 @@ pub use gauge::{ChannelStats, StoreStats};
 pub use op::{WriteOp, WriteRequest};
 pub use options::StoreOptions;
 pub use queue::{Group, GroupQueue, Issuer, NotTaken, NotTakenBecause};
-pub use reader::{ReadOut, Reader};
+pub use reader::{Holding, ReadOut, Reader};
 pub use store::{OpenedStore, RecoveredChannel, StoreIdentity, format, open};
 pub use verify::{Finding, FindingKind, VerifyReport, verify};
 pub use writer::{GroupReport, Writer};

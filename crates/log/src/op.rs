@@ -27,6 +27,12 @@ pub enum WriteOp {
         /// The last seq that may go.
         upto: Seq,
     },
+    /// This store lets go of the channel. Its events go; what it has promised stays: the votes, and how
+    /// far the log went. Nothing more is taken until [`WriteOp::TakeUp`].
+    Release,
+    /// The store takes up again what it let go of. The log begins anew. Not the same as [`WriteOp::Open`]: a
+    /// start that finds this record and nothing of what was promised before has lost that.
+    TakeUp,
     /// The channel ends; its files move to `deleted/`.
     Delete,
 }

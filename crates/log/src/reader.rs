@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use tetrarch_wire::{Batch, ChannelUid, LogPosition, Retention, Seq};
+use tetrarch_wire::{Batch, ChannelUid, HardState, LogPosition, Retention, Seq};
 
 use crate::channel::{Channel, View};
 use crate::disk::{Disk, Failure, FreeSpace};
@@ -28,6 +28,46 @@ pub struct ReadOut {
     pub batches: Vec<Batch>,
     /// The position before the first event that is kept.
     pub log_start: LogPosition,
+}
+
+/// Whether a store holds a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Holding {
+    /// It never did, as far as it knows.
+    Never,
+    /// It does.
+    Held {
+        /// How often it has let go of it.
+        releases: u64,
+    },
+    /// It did, and has let go of it. What it has promised is left.
+    Released {
+        /// The election promise.
+        hard_state: HardState,
+        /// How far the log went, by rank.
+        reached: LogPosition,
+        /// How often the store has let go of it.
+        releases: u64,
+        /// Why it took no appends any more, if it was damaged. Nobody knows what it has promised then.
+        halted: Option<Damage>,
+    },
+}
+
+impl Holding {
+    /// How often the store has let go of the channel.
+    #[must_use]
+    pub const fn releases(&self) -> u64 {
+        match self {
+            Self::Never => 0,
+            Self::Held { releases } | Self::Released { releases, .. } => *releases,
+        }
+    }
+
+    /// Whether the store has let go of the channel so often, and does not hold it now.
+    #[must_use]
+    pub fn is_released(&self, releases: u64) -> bool {
+        matches!(self, Self::Released { .. }) && self.releases() >= releases
+    }
 }
 
 /// Where a seq was found.
@@ -113,8 +153,38 @@ impl<D: Disk> Reader<D> {
     /// The channels that are open.
     #[must_use]
     pub fn channels(&self) -> Vec<ChannelUid> {
-        let channels = self.shared.channels();
-        channels.iter().map(|channel| channel.uid).collect()
+        self.with_holding(true)
+    }
+
+    /// The channels that the store has let go of, and of which it keeps what it has promised.
+    #[must_use]
+    pub fn released(&self) -> Vec<ChannelUid> {
+        self.with_holding(false)
+    }
+
+    /// Whether the store holds a channel. Reads no file.
+    #[must_use]
+    pub fn holding(&self, channel: ChannelUid) -> Holding {
+        let Some(channel) = self.shared.channel(channel) else {
+            return Holding::Never;
+        };
+        let view = channel.view();
+        if !view.is_released {
+            let releases = view.releases;
+            return Holding::Held { releases };
+        }
+        Holding::Released {
+            hard_state: view.hard_state,
+            reached: view.reached,
+            releases: view.releases,
+            halted: view.halted.clone(),
+        }
+    }
+
+    fn with_holding(&self, is_held: bool) -> Vec<ChannelUid> {
+        let channels = self.shared.channels().into_iter();
+        let wanted = channels.filter(|channel| channel.view().is_released != is_held);
+        wanted.map(|channel| channel.uid).collect()
     }
 
     /// First and last seq of each segment of a channel, oldest first; empty segments are left out.

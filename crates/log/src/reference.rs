@@ -17,6 +17,12 @@ pub struct Reference {
     pub hint: Seq,
     /// Up to here the log may be gone.
     pub trim: Seq,
+    /// Whether the store holds it.
+    pub is_held: bool,
+    /// How far the log went, by rank, before the store let go of it.
+    pub reached: LogPosition,
+    /// How often the store let go of it.
+    pub releases: u64,
 }
 
 impl Reference {
@@ -29,6 +35,9 @@ impl Reference {
             hard_state: HardState::INITIAL,
             hint: Seq::ZERO,
             trim: Seq::ZERO,
+            is_held: true,
+            reached: origin,
+            releases: 0,
         }
     }
 
@@ -75,7 +84,7 @@ impl Reference {
         &self.log[gone..]
     }
 
-    /// Follows one operation. Opening and deleting are not its own matter.
+    /// Follows one operation. Beginning and ending are not its own matter.
     pub fn follow(&mut self, op: &WriteOp) {
         match op {
             WriteOp::Append(batches) => self.log.extend(batches.iter().cloned()),
@@ -83,6 +92,17 @@ impl Reference {
             WriteOp::HardState(state) => self.hard_state = *state,
             WriteOp::CommitHint(seq) => self.hint = self.hint.max(*seq),
             WriteOp::Trim { upto } => self.trim = self.trim.max(*upto),
+            WriteOp::TakeUp => self.is_held = true,
+            WriteOp::Release => {
+                if self.tail().rank() > self.reached.rank() {
+                    self.reached = self.tail();
+                }
+                self.log.clear();
+                self.hint = Seq::ZERO;
+                self.trim = Seq::ZERO;
+                self.is_held = false;
+                self.releases += 1;
+            }
             WriteOp::Open { .. } | WriteOp::Delete => {}
         }
     }

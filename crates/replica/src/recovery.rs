@@ -43,6 +43,10 @@ pub struct Recovered {
     pub snapshot: Option<(Seq, Bytes)>,
     /// Whether bytes that were written are missing or damaged.
     pub damaged: bool,
+    /// How far the log went, by rank, before the node let go of the channel; the origin if it never did.
+    pub reached: LogPosition,
+    /// How often it has. What was acknowledged before counts as a copy no more.
+    pub releases: u64,
 }
 
 impl Recovered {
@@ -58,6 +62,8 @@ impl Recovered {
             commit_hint: Seq::ZERO,
             snapshot: None,
             damaged: false,
+            reached: origin,
+            releases: 0,
         }
     }
 }
@@ -135,6 +141,8 @@ impl Replica {
             tail,
             epochs,
             damaged,
+            reached,
+            releases,
             ..
         } = recovered;
         Ok(Self {
@@ -145,6 +153,8 @@ impl Replica {
             hard_state,
             durability: Durability::default(),
             log: LogState::recovered(log_start, tail, epochs),
+            reached,
+            releases,
             commit: log_start.seq,
             commit_hint,
             hinted: commit_hint,

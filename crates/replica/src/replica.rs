@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use tetrarch_fsm::{Role, StateTransition, TransitionSignal};
-use tetrarch_wire::{ChannelUid, Epoch, HardState, ReplicaRole, Seq, VoterId};
+use tetrarch_wire::{ChannelUid, Epoch, HardState, LogPosition, ReplicaRole, Seq, VoterId};
 
 use crate::{
     AdminOutcome, Context, Effect, HaltReason, Input, PersistFailure, ReadTicket, RoleChange,
@@ -34,6 +34,10 @@ pub struct Replica {
     pub(crate) hard_state: HardState,
     pub(crate) durability: Durability,
     pub(crate) log: LogState,
+    /// How far the log went, by rank, before this node let go of the channel.
+    pub(crate) reached: LogPosition,
+    /// How often it has.
+    pub(crate) releases: u64,
     pub(crate) commit: Seq,
     /// What was known to be committed before the start: a bound for truncation, nothing else.
     pub(crate) commit_hint: Seq,

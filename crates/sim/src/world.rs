@@ -44,6 +44,8 @@ pub(crate) struct Channel {
     pub(crate) holders: Vec<usize>,
     /// Those of them that know of it.
     pub(crate) known_to: BTreeSet<usize>,
+    /// Nodes that found it damaged.
+    pub(crate) given_up_by: BTreeSet<usize>,
     pub(crate) is_created: bool,
     pub(crate) is_deleted: bool,
 }
@@ -469,6 +471,7 @@ fn channel(index: usize, voters: &[Voter], dice: &mut Dice) -> Channel {
         genesis,
         first: holders[0],
         known_to: holders.iter().copied().collect(),
+        given_up_by: BTreeSet::new(),
         holders,
         is_created: true,
         is_deleted: false,

@@ -130,6 +130,8 @@ impl Disk {
             commit_hint: self.hint,
             snapshot: self.snapshot.clone(),
             damaged: false,
+            reached: self.log.origin,
+            releases: 0,
         }
     }
 

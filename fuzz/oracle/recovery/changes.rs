@@ -52,6 +52,9 @@ impl History {
             let genesis = GENESIS.clone();
             return WriteOp::Open { name, genesis };
         };
+        if !state.is_held {
+            return WriteOp::TakeUp;
+        }
         let count = state.log.len();
         match cursor.byte() {
             0..=139 => {
@@ -78,11 +81,12 @@ impl History {
                 let upto = state.position(cursor.below(count + 1)).seq;
                 WriteOp::CommitHint(upto)
             }
-            230..=249 => {
+            230..=246 => {
                 let upto = state.position(cursor.below(count + 1)).seq;
                 WriteOp::Trim { upto }
             }
-            250..=255 => WriteOp::Delete,
+            247..=250 => WriteOp::Release,
+            251..=255 => WriteOp::Delete,
         }
     }
 

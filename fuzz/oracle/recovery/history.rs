@@ -222,7 +222,7 @@ impl History {
             return;
         }
         let channel = cursor.pick(&channels);
-        if let Some(state) = self.ledger.now(channel) {
+        if let Some(state) = self.ledger.now(channel).filter(|state| state.is_held) {
             let seq = state.tail().seq;
             let bytes = Bytes::from(vec![cursor.byte(); 1 + cursor.below(100)]);
             let saved = self.store().flusher.save_snapshot(channel, seq, &bytes);

@@ -183,7 +183,7 @@ impl<'a> Judge<'a> {
 
     /// The store takes more: promises of every channel, halted or not.
     fn goes_on(&self, store: &mut OpenedStore<CrashDisk>) {
-        let Some(channel) = store.channels.first() else {
+        let Some(channel) = store.channels.iter().find(|channel| channel.is_held) else {
             return;
         };
         let promise = HardState {
@@ -259,6 +259,8 @@ fn fits(state: &Reference, found: &RecoveredChannel, read: &[Batch], refused: bo
         readable == read
     };
     is_read
+        && (found.is_held, found.reached) == (state.is_held, state.reached)
+        && found.releases == state.releases
         && found.hard_state == state.hard_state
         && found.commit_hint == state.hint
         && found.tail == state.tail()
@@ -271,11 +273,13 @@ fn in_short(state: Option<&Reference>) -> String {
     };
     let count = state.log.len();
     format!(
-        "to {:?}, {count} batches, {:?}, hint {}, trim {}, epochs {:?}",
+        "to {:?}, {count} batches, {:?}, hint {}, trim {}, epochs {:?}, held {}, reached {:?}",
         state.tail(),
         state.hard_state,
         state.hint,
         state.trim,
-        state.epochs(Seq::ZERO)
+        state.epochs(Seq::ZERO),
+        state.is_held,
+        state.reached
     )
 }

@@ -1,9 +1,13 @@
 //! Following `__meta`: every committed command is applied to this node's copy, and then the node
 //! takes up what it must hold and lets go of what it must not.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
-use tetrarch_log::WriteOp;
+use tetrarch_log::{Holding, WriteOp};
 use tetrarch_replica::{Recovered, catalog::AssignmentChange};
 use tetrarch_wire::{
     Batch, BatchKind, ChannelUid, DecodeError, Seq, VoterId,
@@ -18,7 +22,7 @@ use super::CatalogView;
 use crate::{
     channel::{ChannelOpening, ClientInput, Command, ReadReply, ReadRequest, Workers},
     registry::{ChannelHandle, Registry},
-    store::WriteHandle,
+    store::{ReadHandle, WriteHandle},
     telemetry::Telemetry,
 };
 
@@ -34,15 +38,21 @@ pub(crate) struct Follower {
     pub(crate) view: Arc<CatalogView>,
     pub(crate) workers: Workers,
     pub(crate) writes: WriteHandle,
+    pub(crate) reads: ReadHandle,
     pub(crate) registry: Arc<Registry>,
     pub(crate) telemetry: Arc<Telemetry>,
     /// Channels that the store once held and of which it can read nothing.
     pub(crate) lost: BTreeSet<ChannelUid>,
+    /// Channels of which the store is to let go, and had not yet when it was last looked at, each with how
+    /// often it will have done so then.
+    pub(crate) releasing: BTreeMap<ChannelUid, u64>,
+    /// Deleted channels of which the store is to forget what it had promised in them.
+    pub(crate) ended: BTreeSet<ChannelUid>,
 }
 
 impl Follower {
     /// Runs until `stop` turns true or the catalog cannot be read any more.
-    pub(crate) async fn run(self, mut stop: watch::Receiver<bool>) {
+    pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) {
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => {}
             why = self.follow() => {
@@ -51,7 +61,7 @@ impl Follower {
         }
     }
 
-    async fn follow(&self) -> &'static str {
+    async fn follow(&mut self) -> &'static str {
         let mut next = Seq::FIRST;
         let mut is_reconciled = false;
         loop {
@@ -82,7 +92,7 @@ impl Follower {
             if let Some(last) = batches.last() {
                 next = last.last_seq().next();
                 let moved = self.apply(&batches);
-                self.reconcile().await;
+                is_reconciled &= self.reconcile().await;
                 self.tell(moved).await;
                 // Only now: whoever waits for a command finds its effect.
                 self.view.advance(last.last_seq());
@@ -90,17 +100,17 @@ impl Follower {
         }
     }
 
-    /// Waits for an answer. Channels come to this node and leave it only once it knows all that was
-    /// committed: on its way there, after a start, it sees states in which it did not hold yet what it
-    /// holds by now, or still held what it has let go of. What it finds in its store it holds at once.
+    /// Waits for an answer, and meanwhile does what had to wait. Channels come to this node and leave it only
+    /// once it knows all that was committed: on its way there, after a start, it sees states in which it did
+    /// not hold yet what it holds by now, or still held what it has let go of. What it finds in its store it
+    /// holds at once.
     async fn reconciling<T>(
-        &self,
+        &mut self,
         mut answer: oneshot::Receiver<T>,
         is_reconciled: &mut bool,
     ) -> Result<T, RecvError> {
         while !*is_reconciled {
-            if self.knows_all() {
-                self.reconcile().await;
+            if self.knows_all() && self.reconcile().await {
                 *is_reconciled = true;
             } else if let Ok(answered) = tokio::time::timeout(LOOK_AGAIN, &mut answer).await {
                 return answered;
@@ -156,7 +166,8 @@ impl Follower {
         }
     }
 
-    async fn reconcile(&self) {
+    /// Does what the catalog says, and says whether nothing of it had to wait.
+    async fn reconcile(&mut self) -> bool {
         let meta = self.view.meta().uid;
         let held: BTreeSet<ChannelUid> = self
             .registry
@@ -165,20 +176,21 @@ impl Follower {
             .map(|h| h.uid)
             .filter(|uid| *uid != meta)
             .collect();
+        let mut is_all = true;
+        self.look_at_store();
         for change in self.view.reconcile(self.me, &held) {
             match change {
                 AssignmentChange::Assigned(entry) if held.contains(&entry.uid) => {}
                 AssignmentChange::Assigned(_) | AssignmentChange::Released { .. }
                     if !self.knows_all() => {}
-                AssignmentChange::Assigned(entry) => self.take_up(&entry).await,
+                AssignmentChange::Assigned(entry) => is_all &= self.take_up(&entry).await,
                 AssignmentChange::Deleted { uid } => {
                     self.order(uid, Command::Close(uid)).await;
                     self.writes.order(uid, WriteOp::Delete);
                 }
                 AssignmentChange::Released { uid } => {
                     tracing::info!(channel = %uid, "others hold this channel now");
-                    self.order(uid, Command::Release(uid)).await;
-                    self.writes.order(uid, WriteOp::Delete);
+                    self.release(uid).await;
                 }
                 // A channel that the catalog does not know is never deleted because of that
                 // (protocol §13): it stays as it is.
@@ -187,29 +199,77 @@ impl Follower {
                 }
             }
         }
+        is_all
     }
 
-    async fn take_up(&self, entry: &ChannelEntry) {
-        let is_lost = self.lost.contains(&entry.uid);
-        let opening = if is_lost {
-            opening_of_lost(entry, &self.telemetry)
+    /// The store has let go of some channels meanwhile, and some of those are deleted.
+    fn look_at_store(&mut self) {
+        let reader = self.reads.reader();
+        let view = &self.view;
+        self.releasing.retain(|uid, releases| {
+            view.get(*uid).is_some() && !reader.holding(*uid).is_released(*releases)
+        });
+        let released: BTreeSet<ChannelUid> = reader.released().into_iter().collect();
+        self.ended.retain(|uid| released.contains(uid));
+        for uid in released {
+            if self.view.was_deleted(uid) && self.ended.insert(uid) {
+                self.writes.order(uid, WriteOp::Delete);
+            }
+        }
+    }
+
+    /// Waits until the channel's replica is gone: what it still had to write comes before what a later one
+    /// of the same channel writes.
+    async fn release(&mut self, channel: ChannelUid) {
+        // What came before is durable, or the channel would not have been taken up.
+        let releases = self.reads.reader().holding(channel).releases() + 1;
+        self.releasing.insert(channel, releases);
+        let (done, is_gone) = oneshot::channel();
+        self.order(channel, Command::Release { channel, done })
+            .await;
+        if is_gone.await.is_err() {
+            tracing::debug!(%channel, "the node is stopping");
+        }
+    }
+
+    /// Takes a channel up, if the store is ready for it, and says whether it was.
+    async fn take_up(&self, entry: &ChannelEntry) -> bool {
+        let uid = entry.uid;
+        let (opening, order) = if self.lost.contains(&uid) {
+            (opening_of_lost(entry, &self.telemetry), None)
+        } else if self.releasing.contains_key(&uid) {
+            return false;
         } else {
-            opening_of_new(entry, self.me, &self.telemetry)
+            let mut opening = opening_of_new(entry, self.me, &self.telemetry);
+            let order = if let Holding::Released {
+                hard_state,
+                reached,
+                releases,
+                halted,
+            } = self.reads.reader().holding(uid)
+            {
+                tracing::info!(channel = entry.name, "the channel comes back to this node");
+                opening.stand_first = false;
+                opening.recovered.hard_state = hard_state;
+                opening.recovered.reached = reached;
+                opening.recovered.releases = releases;
+                opening.recovered.damaged = halted.is_some();
+                WriteOp::TakeUp
+            } else {
+                let (name, genesis) = (entry.name.clone(), entry.genesis.clone());
+                WriteOp::Open { name, genesis }
+            };
+            (opening, Some(order))
         };
         // Registered at once, so that the channel is taken up only once.
         self.registry.insert(&opening.handle);
-        if !is_lost {
-            self.writes.order(
-                entry.uid,
-                WriteOp::Open {
-                    name: entry.name.clone(),
-                    genesis: entry.genesis.clone(),
-                },
-            );
+        if let Some(order) = order {
+            self.writes.order(uid, order);
         }
         self.order(entry.uid, Command::Open(Box::new(opening)))
             .await;
         self.tell(BTreeSet::from([entry.uid])).await;
+        true
     }
 
     async fn order(&self, channel: ChannelUid, command: Command) {

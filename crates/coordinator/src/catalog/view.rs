@@ -76,6 +76,11 @@ impl CatalogView {
         set.unwrap_or_else(|| ReplicaSet::genesis(&entry.genesis))
     }
 
+    /// Whether a channel was deleted, as far as that is remembered.
+    pub(crate) fn was_deleted(&self, channel: ChannelUid) -> bool {
+        self.read().catalog.was_deleted(channel)
+    }
+
     /// Channels by name, after a name.
     pub(crate) fn list(&self, after: Option<&str>, limit: usize) -> CatalogPage {
         self.read().catalog.list(after, limit)

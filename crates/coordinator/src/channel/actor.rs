@@ -10,11 +10,13 @@ use super::ReadRequest;
 use crate::{
     node::NodeFacts,
     registry::{ChannelHandle, FollowerFacts},
+    store::Opening,
     telemetry::{Lag, ReplicaTelemetry},
 };
 
 pub(super) struct Actor {
     pub(super) handle: Arc<ChannelHandle>,
+    pub(super) opening: Opening,
     facts: Arc<NodeFacts>,
     /// Of which membership everybody was told.
     membership: Option<u64>,
@@ -29,9 +31,14 @@ pub(super) struct Actor {
 }
 
 impl Actor {
-    pub(super) const fn new(handle: Arc<ChannelHandle>, facts: Arc<NodeFacts>) -> Self {
+    pub(super) const fn new(
+        handle: Arc<ChannelHandle>,
+        opening: Opening,
+        facts: Arc<NodeFacts>,
+    ) -> Self {
         Self {
             handle,
+            opening,
             facts,
             membership: None,
             lags: BTreeMap::new(),

@@ -14,7 +14,7 @@ use super::{StoreAnswer, Worker, tickets::Waiting};
 use crate::{
     clock,
     node::TransitionEvent,
-    store::{Origin, ReadOutcome},
+    store::{Opening, Origin, ReadOutcome},
 };
 
 impl Worker {
@@ -85,9 +85,14 @@ impl Worker {
                 }
             }
         }
-        let origin = Origin::of_replica(self.index, channel, token);
+        let origin = Origin::of_replica(self.index, channel, self.opening_of(channel), token);
         let issuer = Issuer::Replica { failures };
         self.context.writes.persist(origin, issuer, writes);
+    }
+
+    fn opening_of(&self, channel: ChannelUid) -> Opening {
+        let found = self.shard.get(channel);
+        found.map_or_else(Opening::default, |(_, actor)| actor.opening)
     }
 
     fn send(
@@ -182,6 +187,7 @@ impl Worker {
 
     fn read_log(&mut self, channel: ChannelUid, ticket: ReadTicket, from: Seq, max_bytes: u32) {
         let answers = self.answers.clone();
+        let opening = self.opening_of(channel);
         self.context
             .reads
             .read(channel, from, max_bytes, move |outcome| {
@@ -198,6 +204,7 @@ impl Worker {
                 if answers
                     .send(StoreAnswer::Read {
                         channel,
+                        opening,
                         ticket,
                         result,
                     })

@@ -18,7 +18,10 @@ use tetrarch_wire::{
 use tokio::sync::{mpsc, oneshot};
 
 use super::ProduceRoute;
-use crate::{registry::ChannelHandle, store::StoreEvent};
+use crate::{
+    registry::ChannelHandle,
+    store::{Opening, StoreEvent},
+};
 
 /// Votes, handovers and the node's own orders.
 const CONTROL_CAPACITY: usize = 8_192;
@@ -70,7 +73,11 @@ pub(crate) enum Command {
         set: ReplicaSet,
     },
     /// Others hold a channel now: it leaves this node.
-    Release(ChannelUid),
+    Release {
+        channel: ChannelUid,
+        /// Told when the replica is gone and its store has been ordered to let go.
+        done: oneshot::Sender<()>,
+    },
     /// The leader of a channel is to hand over.
     Transfer {
         channel: ChannelUid,
@@ -100,6 +107,8 @@ pub(crate) enum StoreAnswer {
     /// A range of the log was read.
     Read {
         channel: ChannelUid,
+        /// Of the replica that asked.
+        opening: Opening,
         ticket: ReadTicket,
         result: Result<Vec<Batch>, LogReadFailure>,
     },

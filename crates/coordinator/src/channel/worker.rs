@@ -6,6 +6,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use tetrarch_log::WriteOp;
 use tetrarch_replica::{
     Input, ProduceRequest, Proposal, Replica, Settings,
     beat::Keeper,
@@ -29,7 +30,7 @@ use crate::{
     clock::{self, Jitter},
     node::{NodeFacts, TransitionEvent},
     registry::Registry,
-    store::{FlushHandle, ReadHandle, StoreEvent, WriteHandle},
+    store::{FlushHandle, Opening, ReadHandle, StoreEvent, WriteHandle},
     telemetry::Telemetry,
     transport::Mesh,
 };
@@ -74,6 +75,8 @@ pub(crate) struct Worker {
     pub(super) context: WorkerContext,
     inbox: Inbox,
     openings: Vec<ChannelOpening>,
+    /// The replica that was opened last.
+    last_opening: Opening,
     pub(super) shard: Shard<Actor>,
     pub(super) tickets: Tickets,
     /// Empty but while something happens to the channels.
@@ -101,6 +104,7 @@ impl Worker {
             context,
             inbox,
             openings,
+            last_opening: Opening::default(),
             tickets: Tickets::default(),
             effects: Vec::new(),
             jitter: Jitter::new(),
@@ -215,10 +219,14 @@ impl Worker {
     fn on_store(&mut self, events: Vec<StoreEvent>) {
         for StoreEvent {
             channel,
+            opening,
             token,
             failure,
         } in events
         {
+            if !self.is_open(channel, opening) {
+                continue;
+            }
             let input = match failure {
                 None => Input::Persisted { token },
                 Some(failure) => Input::PersistFailed { token, failure },
@@ -231,9 +239,14 @@ impl Worker {
         match answer {
             StoreAnswer::Read {
                 channel,
+                opening,
                 ticket,
                 result,
-            } => self.step(channel, Input::LogRead { ticket, result }),
+            } => {
+                if self.is_open(channel, opening) {
+                    self.step(channel, Input::LogRead { ticket, result });
+                }
+            }
             StoreAnswer::Mended {
                 channel,
                 segment,
@@ -241,6 +254,12 @@ impl Worker {
             } => self.on_mended(channel, segment, result),
             StoreAnswer::Opened(opening) => self.reopen(*opening),
         }
+    }
+
+    /// Whether this replica is the one that the channel has here now. The store may answer after it is gone.
+    fn is_open(&self, channel: ChannelUid, opening: Opening) -> bool {
+        let found = self.shard.get(channel);
+        found.is_some_and(|(_, actor)| actor.opening == opening)
     }
 
     fn on_peer(&mut self, input: PeerInput) {
@@ -257,7 +276,15 @@ impl Worker {
         match command {
             Command::Open(opening) => self.open(*opening),
             Command::Close(channel) => self.close(channel, Input::Close),
-            Command::Release(channel) => self.close(channel, Input::Deselect),
+            Command::Release { channel, done } => {
+                self.close(channel, Input::Deselect);
+                self.context.registry.remove(channel);
+                // After everything that its replica wrote.
+                self.context.writes.order(channel, WriteOp::Release);
+                if done.send(()).is_err() {
+                    tracing::debug!(%channel, "nobody waits for its release: the node is stopping");
+                }
+            }
             Command::Placed { channel, set } => {
                 let peers = self.context.mesh.peers();
                 let is_connected = |voter| peers.iter().any(|peer| peer.voter == voter);
@@ -405,7 +432,8 @@ impl Worker {
         self.context.registry.insert(&handle);
         self.context.writes.forget_failures(channel);
         let facts = &self.context.facts;
-        let actor = Actor::new(handle, Arc::clone(facts));
+        self.last_opening = self.last_opening.next();
+        let actor = Actor::new(handle, self.last_opening, Arc::clone(facts));
         self.shard.add(channel, replica, actor);
         self.step(channel, Input::Select);
         for peer in self.context.mesh.peers() {

@@ -49,6 +49,8 @@ pub(crate) fn opening(
         commit_hint: channel.commit_hint,
         snapshot: channel.snapshot,
         damaged: read.is_err(),
+        reached: channel.reached,
+        releases: channel.releases,
     };
     let handle = Arc::new(ChannelHandle::new(uid, name, genesis, telemetry));
     Ok(ChannelOpening {

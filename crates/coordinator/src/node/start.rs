@@ -1,6 +1,10 @@
 //! Starting a node, step by step: store, recovery, threads, workers, mesh, tasks.
 
-use std::{collections::BTreeSet, sync::Arc, time::SystemTime};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::SystemTime,
+};
 
 use tetrarch_client::tls::{Identity, PrincipalKind};
 use tetrarch_log::{OpenedStore, RealDisk, StoreIdentity};
@@ -121,7 +125,8 @@ fn recover(store: OpenedStore<RealDisk>, telemetry: &Telemetry) -> Result<Parts,
     }
     .id();
     let mut openings = Vec::with_capacity(channels.len());
-    for channel in channels {
+    // What the store has let go of is taken up only when the catalog says so.
+    for channel in channels.into_iter().filter(|channel| channel.is_held) {
         openings.push(recovery::opening(channel, &reader, telemetry)?);
     }
     let meta = genesis.meta_entry();
@@ -394,9 +399,12 @@ impl Starting {
             view: Arc::clone(&self.sessions.catalog),
             workers: self.workers.clone(),
             writes: self.writes.clone(),
+            reads: self.reads.clone(),
             registry: Arc::clone(&self.sessions.registry),
             telemetry: Arc::clone(&self.sessions.telemetry),
             lost: std::mem::take(&mut self.lost),
+            releasing: BTreeMap::new(),
+            ended: BTreeSet::new(),
         };
         let retention = RetentionSweep {
             registry: Arc::clone(&self.sessions.registry),

@@ -168,7 +168,7 @@ async fn commit(context: &SessionContext, command: &CatalogCommand) -> Result<()
             | CatalogChange::Deleted(_)
             | CatalogChange::Placed(..),
         ) => Ok(()),
-        Ok(CatalogChange::Refused(refusal)) => Err(refused_by_catalog(context, &refusal)),
+        Ok(CatalogChange::Refused(refusal)) => Err(refused_by_catalog(&refusal)),
         Err(ProposalError::NotLeader(leader)) => {
             let refusal = refused(0, RetryReason::NotLeader, "another node leads the catalog");
             Err(Refused { leader, ..refusal })
@@ -182,24 +182,18 @@ async fn commit(context: &SessionContext, command: &CatalogCommand) -> Result<()
     }
 }
 
-fn refused_by_catalog(context: &SessionContext, refusal: &CatalogRefusal) -> Refused {
+fn refused_by_catalog(refusal: &CatalogRefusal) -> Refused {
     let reason = match refusal {
         CatalogRefusal::NameTaken { .. } | CatalogRefusal::UidTaken { .. } => RetryReason::Exists,
         CatalogRefusal::UnknownChannel { .. } => RetryReason::UnknownChannel,
         CatalogRefusal::Repeated { .. } | CatalogRefusal::Outdated { .. } => RetryReason::Internal,
         CatalogRefusal::Full { .. }
         | CatalogRefusal::Invalid { .. }
-        | CatalogRefusal::TooManyMoves { .. }
-        | CatalogRefusal::HeldBefore { .. } => RetryReason::Invalid,
+        | CatalogRefusal::TooManyMoves { .. } => RetryReason::Invalid,
     };
-    let mut detail = refusal.to_string();
-    if let CatalogRefusal::HeldBefore { node, .. } = refusal {
-        // The catalog knows ids alone, and people names.
-        detail = detail.replace(&node.to_string(), &context.facts.name_of(*node));
-    }
     Refused {
         retry_after_ms: None,
-        ..refused(0, reason, detail)
+        ..refused(0, reason, refusal.to_string())
     }
 }
 

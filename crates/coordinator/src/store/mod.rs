@@ -12,7 +12,7 @@ mod writer;
 pub(crate) use flusher::{FlushHandle, FlushOrder};
 pub(crate) use reads::{ReadHandle, ReadOutcome};
 pub(crate) use scrub::ScrubHandle;
-pub(crate) use writer::{Origin, StoreEvent, StoreEvents, WriteHandle};
+pub(crate) use writer::{Opening, Origin, StoreEvent, StoreEvents, WriteHandle};
 
 use tetrarch_log::RealDisk;
 

@@ -36,6 +36,8 @@ const NOT_WRITING: u64 = u64::MAX;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StoreEvent {
     pub(crate) channel: ChannelUid,
+    /// Whose.
+    pub(crate) opening: Opening,
     pub(crate) token: PersistToken,
     pub(crate) failure: Option<PersistFailure>,
 }
@@ -44,12 +46,23 @@ pub(crate) struct StoreEvent {
 /// outstanding, so these have a bound without having a capacity.
 pub(crate) type StoreEvents = Vec<mpsc::UnboundedSender<Vec<StoreEvent>>>;
 
+/// Which replica of a channel it is, of those that a worker has had of it one after the other. Each numbers
+/// its writes and reads from the beginning.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Opening(u64);
+
+impl Opening {
+    pub(crate) const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
 /// Who asked for a write. A write without a token is the node's own, and nobody waits for it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Origin {
     worker: usize,
     channel: ChannelUid,
-    token: Option<PersistToken>,
+    token: Option<(Opening, PersistToken)>,
 }
 
 impl Origin {
@@ -57,12 +70,13 @@ impl Origin {
     pub(crate) const fn of_replica(
         worker: usize,
         channel: ChannelUid,
+        opening: Opening,
         token: PersistToken,
     ) -> Self {
         Self {
             worker,
             channel,
-            token: Some(token),
+            token: Some((opening, token)),
         }
     }
 }
@@ -231,9 +245,10 @@ impl Shared {
             token,
         } in origins
         {
-            if let Some(token) = token {
+            if let Some((opening, token)) = token {
                 by_worker[worker].push(StoreEvent {
                     channel,
+                    opening,
                     token,
                     failure,
                 });
@@ -376,6 +391,7 @@ const fn failure_of(refusal: &Refusal) -> PersistFailure {
         Refusal::UnknownChannel
         | Refusal::AlreadyOpen
         | Refusal::Deleted
+        | Refusal::Released
         | Refusal::Discontinuous { .. }
         | Refusal::UnknownPosition { .. }
         | Refusal::HardStateRegressed

@@ -9,7 +9,7 @@ mod view;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tetrarch_wire::{ChannelConfig, ChannelUid};
+use tetrarch_wire::{ChannelConfig, ChannelUid, LogPosition};
 
 use crate::flusher::ChannelFiles;
 pub(crate) use view::{Cut, View, Work};
@@ -49,6 +49,11 @@ impl Channel {
     /// What belongs to the flusher; held while it works on the channel.
     pub(crate) fn files(&self) -> MutexGuard<'_, ChannelFiles> {
         lock(&self.files)
+    }
+
+    /// Where the log begins if nothing of it was trimmed.
+    pub(crate) fn origin(&self) -> LogPosition {
+        LogPosition::origin(self.genesis.genesis_link())
     }
 
     /// Whether the channel belongs to the mesh itself, which never drops what is in it.

@@ -39,6 +39,12 @@ pub(crate) struct ChannelState {
     /// The last record whose effect all of this includes.
     pub(crate) applied: Lsn,
     pub(crate) halted: Option<Damage>,
+    /// This store has let go of the channel. Only what it has promised is left.
+    pub(crate) is_released: bool,
+    /// How far the log went, by rank, before this store let go of it.
+    pub(crate) reached: LogPosition,
+    /// How often it has.
+    pub(crate) releases: u64,
 }
 
 impl ChannelState {

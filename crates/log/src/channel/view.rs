@@ -17,6 +17,8 @@ pub(crate) struct Cut {
     pub(crate) at: LogPosition,
     /// Its record.
     pub(crate) lsn: Lsn,
+    /// The store let go of the channel.
+    pub(crate) ends_holding: bool,
 }
 
 /// What is durable of a channel.
@@ -30,6 +32,12 @@ pub(crate) struct View {
     pub(crate) trim_upto: Seq,
     pub(crate) halted: Option<Damage>,
     pub(crate) deleted: bool,
+    /// This store has let go of the channel. Only what it has promised is left.
+    pub(crate) is_released: bool,
+    /// How far the log went, by rank, before this store let go of it; the origin if it never has.
+    pub(crate) reached: LogPosition,
+    /// How often it has.
+    pub(crate) releases: u64,
     pub(crate) log_start: LogPosition,
     pub(crate) tail: LogPosition,
     pub(crate) epochs: Vec<EpochStart>,
@@ -57,6 +65,9 @@ pub(crate) struct Work {
     pub(crate) trim_upto: Seq,
     pub(crate) halted: Option<Damage>,
     pub(crate) deleted: bool,
+    pub(crate) is_released: bool,
+    pub(crate) reached: LogPosition,
+    pub(crate) releases: u64,
     pub(crate) epochs: Vec<EpochStart>,
 }
 
@@ -70,6 +81,9 @@ impl View {
             trim_upto: Seq::ZERO,
             halted: None,
             deleted: false,
+            is_released: false,
+            reached: origin,
+            releases: 0,
             log_start: origin,
             tail: origin,
             epochs: Vec::new(),
@@ -123,7 +137,34 @@ impl View {
             self.flushed = at;
             self.generation += 1;
         }
-        self.put_cut(Cut { at, lsn });
+        self.put_cut(Cut {
+            at,
+            lsn,
+            ends_holding: false,
+        });
+    }
+
+    /// This store lets go of the channel: the log is cut to its very beginning, which a trim may have
+    /// removed. What was promised stays, and so does a halt: nobody knows what one who lost something
+    /// has promised.
+    pub(crate) fn release(&mut self, origin: LogPosition, lsn: Lsn) {
+        if self.tail.rank() > self.reached.rank() {
+            self.reached = self.tail;
+        }
+        self.is_released = true;
+        self.releases += 1;
+        self.commit_hint = Seq::ZERO;
+        self.trim_upto = Seq::ZERO;
+        self.truncate(origin, lsn);
+        // Replay can start from here, whatever was cut before.
+        self.cut = Some(Cut {
+            at: origin,
+            lsn,
+            ends_holding: true,
+        });
+        self.log_start = origin;
+        self.flushed = origin;
+        self.generation += 1;
     }
 
     /// The channel ends.
@@ -164,6 +205,11 @@ impl View {
         self.cut.map(|cut| cut.at)
     }
 
+    /// Whether a snapshot that is there is of an earlier holding: it stands for a log that is gone.
+    pub(crate) fn has_outdated_snapshot(&self) -> bool {
+        self.is_released || self.cut.is_some_and(|cut| cut.ends_holding)
+    }
+
     /// Takes out what the files lack.
     pub(crate) fn take_work(&mut self) -> Work {
         Work {
@@ -175,6 +221,9 @@ impl View {
             trim_upto: self.trim_upto,
             halted: self.halted.clone(),
             deleted: self.deleted,
+            is_released: self.is_released,
+            reached: self.reached,
+            releases: self.releases,
             epochs: self.epochs.clone(),
         }
     }
@@ -185,7 +234,9 @@ impl View {
             // An equal cut that came later may stand for batches in between; the earlier one is
             // the one that replay can start from.
             self.cut = match self.cut {
-                Some(present) if present.at.seq < cut.at.seq => Some(present),
+                Some(present) if present.ends_holding || present.at.seq < cut.at.seq => {
+                    Some(present)
+                }
                 _ => Some(cut),
             };
         }

@@ -11,7 +11,7 @@ use tetrarch_wire::{ChannelUid, Seq};
 
 use super::batches::read_on;
 use super::life::DIR;
-use super::promise::{Promise, Promises};
+use super::promise::{Promise, Promises, holding};
 use super::said;
 use super::sample::{Condition, Sample};
 use super::tally::Violation;
@@ -194,7 +194,8 @@ impl Sample {
             found.hard_state.epoch_seen <= promise.channel.hard_state.epoch_seen,
             "{uid}: a vote that was never promised"
         );
-        let known = self.ledger.snapshots.get(&uid);
+        let holding = holding(&self.ledger.acked, uid);
+        let known = self.ledger.snapshots.get(&holding);
         let is_promised = known.is_some_and(|known| known.contains(&found.snapshot));
         assert!(
             found.snapshot.is_none() || is_promised,
@@ -234,6 +235,9 @@ fn holds(store: &OpenedStore<CrashDisk>, promises: &Promises) -> bool {
 /// All but the events.
 fn is_known(found: &RecoveredChannel, promise: &Promise) -> bool {
     found.hard_state == promise.channel.hard_state
+        && found.is_held == promise.channel.is_held
+        && found.reached == promise.channel.reached
+        && found.releases == promise.channel.releases
         && found.commit_hint == promise.channel.hint
         && found.log_start.seq <= promise.channel.trim
         && found.tail == promise.channel.tail()

@@ -68,6 +68,18 @@ impl<'a> Draft<'a> {
         self.push(channel, WriteOp::Trim { upto })
     }
 
+    /// Lets go of the channel.
+    pub(crate) fn release(mut self, channel: u8) -> Self {
+        let log = self.log(channel);
+        log.truncate(0);
+        self.push(channel, WriteOp::Release)
+    }
+
+    /// Takes a channel up again.
+    pub(crate) fn come_back(self, channel: u8) -> Self {
+        self.push(channel, WriteOp::TakeUp)
+    }
+
     /// Ends the channel.
     pub(crate) fn delete(self, channel: u8) -> Self {
         self.push(channel, WriteOp::Delete)

@@ -158,10 +158,13 @@ fn go_on(mut store: OpenedStore<CrashDisk>, found: &Found, how: u64) -> Promises
                 epoch_seen: epoch,
                 voted_for: None,
             });
-            let ops = match promise.is_damaged {
+            let mut ops = match promise.is_damaged {
                 true => vec![state],
                 false => vec![state, WriteOp::Append(vec![batch])],
             };
+            if !promise.channel.is_held {
+                ops.insert(0, WriteOp::TakeUp);
+            }
             WriteRequest { channel: *uid, ops }
         })
         .collect();

@@ -10,7 +10,7 @@ use tetrarch_wire::Seq;
 
 use super::batches::{Log, channel_uid, identity};
 use super::group::Draft;
-use super::promise::{Ledger, Promises, apply};
+use super::promise::{Ledger, Promises, apply, holding};
 use crate::channel::lock;
 use crate::disk::BLOCK;
 use crate::{
@@ -213,10 +213,11 @@ impl Life {
         let bytes = vec![self.written; size];
         let (uid, seq) = (channel_uid(channel), Seq::new(seq));
         let snapshot = Some((seq, bytes.clone().into()));
-        let possible = self.ledger.snapshots.entry(uid).or_insert(vec![None]);
+        let holding = holding(&self.ledger.acked, uid);
+        let possible = self.ledger.snapshots.entry(holding).or_insert(vec![None]);
         possible.push(snapshot.clone());
         self.flushing(|flusher| flusher.save_snapshot(uid, seq, &bytes))?;
-        self.ledger.snapshots.insert(uid, vec![snapshot]);
+        self.ledger.snapshots.insert(holding, vec![snapshot]);
         Some(())
     }
 
@@ -270,7 +271,8 @@ impl Life {
         let Some(running) = &self.running else { return };
         for uid in self.ledger.acked.keys() {
             if let Some(start) = running.reader.log_start(*uid) {
-                self.ledger.starts.insert(*uid, start.seq);
+                let holding = holding(&self.ledger.acked, *uid);
+                self.ledger.starts.insert(holding, start.seq);
             }
         }
     }

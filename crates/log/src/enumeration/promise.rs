@@ -25,6 +25,16 @@ pub(crate) struct Promise {
 
 pub(crate) type Promises = BTreeMap<ChannelUid, Promise>;
 
+/// A channel, and how often the store had let go of it: what was seen of one holding says nothing of the
+/// next.
+pub(crate) type Holding = (ChannelUid, u64);
+
+/// Which holding of the channel is promised.
+pub(crate) fn holding(promises: &Promises, uid: ChannelUid) -> Holding {
+    let releases = promises.get(&uid).map(|promise| promise.channel.releases);
+    (uid, releases.unwrap_or(0))
+}
+
 /// Everything that was promised.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ledger {
@@ -33,9 +43,9 @@ pub(crate) struct Ledger {
     /// What the group that was on its way would make of it.
     pub(crate) maybe: Option<Promises>,
     /// Where logs were seen to begin.
-    pub(crate) starts: BTreeMap<ChannelUid, Seq>,
+    pub(crate) starts: BTreeMap<Holding, Seq>,
     /// Which snapshots can be there; the first one was the last to be acknowledged.
-    pub(crate) snapshots: BTreeMap<ChannelUid, Vec<Snapshot>>,
+    pub(crate) snapshots: BTreeMap<Holding, Vec<Snapshot>>,
     /// Channels that were damaged from outside so far that nothing can be read of them.
     pub(crate) lost: BTreeSet<ChannelUid>,
     /// Formatting was reported as done.
@@ -65,6 +75,10 @@ impl Promise {
         let start = found.log_start.seq;
         let channel = &self.channel;
         if start > channel.trim || found.hard_state != channel.hard_state {
+            return false;
+        }
+        let holding = (found.is_held, found.reached, found.releases);
+        if holding != (channel.is_held, channel.reached, channel.releases) {
             return false;
         }
         if self.is_damaged {
@@ -107,8 +121,6 @@ impl Ledger {
                 (found.clone(), read)
             })
             .collect();
-        self.check_starts(&channels);
-        self.check_snapshot(&channels);
         let (promises, is_more) = match &self.maybe {
             Some(maybe) if keeps(maybe, &channels) => (maybe, true),
             _ => (&self.acked, false),
@@ -125,6 +137,8 @@ impl Ledger {
                 .as_ref()
                 .map_or_else(|| "nothing".to_owned(), briefly),
         );
+        self.check_starts(promises, &channels);
+        self.check_snapshot(promises, &channels);
         Found {
             promises: promises.clone(),
             channels,
@@ -141,9 +155,10 @@ impl Ledger {
         self.starts = BTreeMap::new();
         let before = std::mem::take(&mut self.snapshots);
         for (found, _) in &found.channels {
-            self.starts.insert(found.channel, found.log_start.seq);
-            let possible = before.get(&found.channel).cloned().unwrap_or(vec![None]);
-            self.snapshots.insert(found.channel, possible);
+            let holding = holding(&self.acked, found.channel);
+            self.starts.insert(holding, found.log_start.seq);
+            let possible = before.get(&holding).cloned().unwrap_or(vec![None]);
+            self.snapshots.insert(holding, possible);
         }
         found
     }
@@ -159,7 +174,8 @@ impl Ledger {
                 } = promise;
                 let end = (channel.log.len(), channel.tail());
                 let told = (channel.hard_state, channel.hint, channel.trim);
-                format!("{uid} {end:?} {told:?} {is_damaged}")
+                let held = (channel.is_held, channel.reached, channel.releases);
+                format!("{uid} {end:?} {told:?} {held:?} {is_damaged}")
             });
             each.collect::<Vec<String>>()
         };
@@ -171,18 +187,18 @@ impl Ledger {
     }
 
     /// A log never begins earlier than it was seen to begin.
-    fn check_starts(&self, channels: &[(RecoveredChannel, Vec<Batch>)]) {
+    fn check_starts(&self, promises: &Promises, channels: &[(RecoveredChannel, Vec<Batch>)]) {
         for (found, _) in channels {
             let start = found.log_start.seq;
-            let seen = self.starts.get(&found.channel).copied();
+            let seen = self.starts.get(&holding(promises, found.channel)).copied();
             let seen = seen.unwrap_or(Seq::ZERO);
             assert!(seen <= start, "{}: {seen} came back to {start}", found.name);
         }
     }
 
-    fn check_snapshot(&self, channels: &[(RecoveredChannel, Vec<Batch>)]) {
+    fn check_snapshot(&self, promises: &Promises, channels: &[(RecoveredChannel, Vec<Batch>)]) {
         for (found, _) in channels {
-            let known = self.snapshots.get(&found.channel);
+            let known = self.snapshots.get(&holding(promises, found.channel));
             let is_possible = match known {
                 Some(possible) => possible.contains(&found.snapshot),
                 None => found.snapshot.is_none(),
@@ -207,7 +223,7 @@ fn keeps(promises: &Promises, found: &[(RecoveredChannel, Vec<Batch>)]) -> bool 
 
 fn in_short(found: &RecoveredChannel, read: &[Batch]) -> String {
     format!(
-        "\n  {}: {:?} to {:?}, {} batches, {:?}, hint {}, epochs {:?}, halted {:?}",
+        "\n  {}: {:?} to {:?}, {} batches, {:?}, hint {}, epochs {:?}, halted {:?}, held {}, reached {:?}",
         found.name,
         found.log_start,
         found.tail,
@@ -215,7 +231,9 @@ fn in_short(found: &RecoveredChannel, read: &[Batch]) -> String {
         found.hard_state,
         found.commit_hint,
         found.epochs,
-        found.halted
+        found.halted,
+        found.is_held,
+        found.reached
     )
 }
 
@@ -225,13 +243,15 @@ fn briefly(promises: &Promises) -> String {
         .map(|(uid, promise)| {
             let channel = &promise.channel;
             format!(
-                "\n  {uid}: to {:?}, {} batches, {:?}, hint {}, trim {}, epochs {:?}{}",
+                "\n  {uid}: to {:?}, {} batches, {:?}, hint {}, trim {}, epochs {:?}, held {}, reached {:?}{}",
                 channel.tail(),
                 channel.log.len(),
                 channel.hard_state,
                 channel.hint,
                 channel.trim,
                 channel.epochs(channel.trim),
+                channel.is_held,
+                channel.reached,
                 if promise.is_damaged { ", damaged" } else { "" }
             )
         })

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::{Batch, EpochStart, Link, LogPosition, Seq};
 
-use super::deleted;
+use super::{deleted, snapshot};
 use crate::Damage;
 use crate::channel::state::{ChannelState, SegmentRecord};
 use crate::channel::{Channel, Cut, Work};
@@ -129,8 +129,14 @@ impl ChannelFiles {
         work: &Work,
     ) -> Result<u64, WriteFault> {
         self.create_directory(shared, channel)?;
-        if let Some(cut) = work.cut.filter(|cut| cut.at.seq < self.written.seq) {
-            self.cut(shared, channel, work, cut)?;
+        if let Some(cut) = work.cut {
+            if cut.ends_holding {
+                snapshot::forget(shared, channel.uid)?;
+            }
+            // Also if there is nothing to cut, or a start would take the snapshot away that comes next.
+            if cut.at.seq < self.written.seq || (cut.ends_holding && self.kept.is_some()) {
+                self.cut(shared, channel, work, cut)?;
+            }
         }
         let written = self.written.seq;
         let held = work
@@ -536,6 +542,9 @@ fn state_of(
         segments: segments.iter().map(|segment| segment.record).collect(),
         applied,
         halted: work.halted.clone(),
+        is_released: work.is_released,
+        reached: work.reached,
+        releases: work.releases,
     }
 }
 
@@ -566,8 +575,8 @@ fn remove_segments<D: Disk>(
         let path = shared.layout.segment(channel.uid, segment.base());
         shared.files.close(&path);
         remove_if_there(&*shared.disk, &path)?;
-        let index = shared.layout.index(channel.uid, segment.base());
-        remove_if_there(&*shared.disk, &index)?;
+        remove_if_there(&*shared.disk, &path.with_extension("idx"))?;
+        shared.forget_damage(channel.uid, segment.base());
     }
     if segments.is_empty() {
         return Ok(());

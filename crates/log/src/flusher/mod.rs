@@ -139,21 +139,19 @@ impl<D: Disk> Flusher<D> {
         self.set_ballast_aside()
     }
 
-    /// Trims what waits for it and removes what was deleted.
+    /// Trims what waits for it, and removes what was deleted or let go of.
     fn serve_urgent(&mut self, progress: &mut FlushProgress) -> Result<(), LogError> {
         self.sync_directories()?;
-        let (deleted, trimmed): (Vec<_>, Vec<_>) = self
-            .shared
-            .take_urgent()
-            .into_iter()
-            .partition(|channel| channel.view().deleted);
+        let urgent = self.shared.take_urgent().into_iter();
+        let (ended, trimmed): (Vec<_>, Vec<_>) = urgent.partition(|channel| {
+            let view = channel.view();
+            view.deleted || view.is_released
+        });
         let served = self
             .trim(trimmed.into_iter())
-            .and_then(|()| self.checkpoint(&deleted, progress));
+            .and_then(|()| self.checkpoint(&ended, progress));
         if served.is_err() {
-            deleted
-                .iter()
-                .for_each(|channel| self.shared.hurry(channel));
+            ended.iter().for_each(|channel| self.shared.hurry(channel));
         }
         served
     }

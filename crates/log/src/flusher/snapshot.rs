@@ -13,6 +13,7 @@ use tetrarch_wire::{ChannelUid, Seq};
 
 use super::Flusher;
 use crate::disk::{Disk, DiskError, DiskFile, Failure};
+use crate::shared::Shared;
 use crate::store::layout::{Layout, UNFINISHED};
 use crate::{FlushProgress, LogError};
 
@@ -27,8 +28,9 @@ impl<D: Disk> Flusher<D> {
     /// Keeps a snapshot of a channel as of `seq`, in place of the one before.
     ///
     /// # Errors
-    /// If there is no such channel, the snapshot is too large, or the disk refuses; the snapshot
-    /// before is then still there.
+    /// If the store does not hold the channel or not all that the snapshot stands for (it may be of an
+    /// earlier holding), the snapshot is too large, or the disk refuses; the snapshot before is then still
+    /// there.
     pub fn save_snapshot(
         &mut self,
         channel: ChannelUid,
@@ -47,8 +49,19 @@ impl<D: Disk> Flusher<D> {
             .shared
             .channel(channel)
             .ok_or(LogError::UnknownChannel { channel })?;
-        // A snapshot is as durable as the name of the directory that it is in.
-        if !found.files().is_checkpointed() {
+        {
+            let view = found.view();
+            if view.is_released {
+                return Err(LogError::UnknownChannel { channel });
+            }
+            if view.releases > 0 && seq > view.tail.seq {
+                return Err(LogError::SnapshotAhead { channel, seq });
+            }
+        }
+        // A snapshot is as durable as the name of the directory that it is in, and one of an earlier
+        // holding goes first.
+        let is_outdated = found.view().has_outdated_snapshot();
+        if is_outdated || !found.files().is_checkpointed() {
             let mut progress = FlushProgress::default();
             self.checkpoint(&[found], &mut progress)?;
         }
@@ -77,6 +90,16 @@ fn save<D: Disk>(
     file.sync_data()?;
     disk.rename(&unfinished, &path)?;
     disk.sync_dir(&layout.channel_dir(channel))
+}
+
+/// The store has let go of the log, so nothing may stand for its beginning. Before the checkpoint says so:
+/// until then a start lets go once more, and does not miss what is gone.
+pub(super) fn forget<D: Disk>(shared: &Shared<D>, channel: ChannelUid) -> Result<(), DiskError> {
+    match shared.disk.remove(&shared.layout.snapshot(channel)) {
+        Err(error) if error.is_missing() => Ok(()),
+        Err(error) => Err(error),
+        Ok(()) => shared.disk.sync_dir(&shared.layout.channel_dir(channel)),
+    }
 }
 
 fn encode_header(channel: ChannelUid, seq: Seq, bytes: &[u8]) -> [u8; HEADER] {

@@ -80,6 +80,9 @@ fn restore<D: Disk>(
     view.commit_hint = state.commit_hint;
     view.trim_upto = state.trim_upto;
     view.halted.clone_from(&state.halted);
+    view.is_released = state.is_released;
+    view.reached = state.reached;
+    view.releases = state.releases;
     view.log_start = state.log_start;
     view.tail = tail;
     view.flushed = tail;

@@ -59,6 +59,13 @@ pub struct RecoveredChannel {
     pub snapshot: Option<(Seq, Bytes)>,
     /// Why the channel takes no appends, if it is damaged.
     pub halted: Option<Damage>,
+    /// Whether the store holds the channel, and has not let go of it.
+    pub is_held: bool,
+    /// How far the log went, by rank, before the store let go of it: no vote may go to a candidate whose
+    /// log goes less far. The origin if it never let go.
+    pub reached: LogPosition,
+    /// How often the store has let go of it.
+    pub releases: u64,
 }
 
 /// Opens the store in `dir`: one more boot, everything durable recovered.
@@ -122,7 +129,12 @@ pub(crate) fn describe<D: Disk>(
     shared: &Shared<D>,
     channel: &Channel,
 ) -> Result<RecoveredChannel, LogError> {
-    let snapshot = match load_snapshot(&*shared.disk, &shared.layout, channel.uid) {
+    let loaded = if channel.view().has_outdated_snapshot() {
+        Ok(None)
+    } else {
+        load_snapshot(&*shared.disk, &shared.layout, channel.uid)
+    };
+    let snapshot = match loaded {
         Ok(snapshot) => snapshot,
         Err(Some(error)) => return Err(error.into()),
         Err(None) => {
@@ -146,5 +158,8 @@ pub(crate) fn describe<D: Disk>(
         commit_hint: view.commit_hint,
         snapshot,
         halted: view.halted.clone(),
+        is_held: !view.is_released,
+        reached: view.reached,
+        releases: view.releases,
     })
 }

@@ -5,6 +5,7 @@ mod faults;
 mod fuzz;
 mod mending;
 mod restarts;
+mod returning;
 mod rot;
 mod script;
 mod store;

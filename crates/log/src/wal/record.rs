@@ -33,6 +33,8 @@ pub(crate) enum RecordKind {
     CommitHint = 5,
     Trim = 6,
     Delete = 7,
+    Release = 8,
+    TakeUp = 9,
 }
 
 impl RecordKind {
@@ -45,6 +47,8 @@ impl RecordKind {
             5 => Self::CommitHint,
             6 => Self::Trim,
             7 => Self::Delete,
+            8 => Self::Release,
+            9 => Self::TakeUp,
             other => {
                 return Err(DecodeError::UnknownValue {
                     what: "record kind",
@@ -63,6 +67,8 @@ impl RecordKind {
             WriteOp::CommitHint(_) => Self::CommitHint,
             WriteOp::Trim { .. } => Self::Trim,
             WriteOp::Delete => Self::Delete,
+            WriteOp::Release => Self::Release,
+            WriteOp::TakeUp => Self::TakeUp,
         }
     }
 }
@@ -93,7 +99,9 @@ pub(crate) fn encoded_len(op: &WriteOp) -> usize {
             | WriteOp::HardState(_)
             | WriteOp::CommitHint(_)
             | WriteOp::Trim { .. }
-            | WriteOp::Delete => STRUCTURE_MAX,
+            | WriteOp::Delete
+            | WriteOp::Release
+            | WriteOp::TakeUp => STRUCTURE_MAX,
         }
 }
 
@@ -138,7 +146,7 @@ fn encode_body(out: &mut Vec<u8>, op: &WriteOp) {
         WriteOp::Truncate(position) => structure(out, position),
         WriteOp::HardState(hard_state) => structure(out, hard_state),
         WriteOp::CommitHint(seq) | WriteOp::Trim { upto: seq } => out.put_u64_le(seq.get()),
-        WriteOp::Delete => {}
+        WriteOp::Delete | WriteOp::Release | WriteOp::TakeUp => {}
     }
 }
 
@@ -219,6 +227,8 @@ pub(crate) fn decode_body(
         RecordKind::Trim => WriteOp::Trim {
             upto: read_seq(&body)?,
         },
+        RecordKind::Release => WriteOp::Release,
+        RecordKind::TakeUp => WriteOp::TakeUp,
         RecordKind::Delete | RecordKind::Append => WriteOp::Delete,
     })
 }

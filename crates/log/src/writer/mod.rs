@@ -401,6 +401,11 @@ impl<D: Disk> Writer<D> {
                     view.trim_upto = view.trim_upto.max(*upto);
                     urgent = true;
                 }
+                WriteOp::TakeUp => view.is_released = false,
+                WriteOp::Release => {
+                    view.release(channel.origin(), lsn);
+                    urgent = true;
+                }
                 WriteOp::Delete => {
                     view.delete();
                     urgent = true;

@@ -21,6 +21,9 @@ struct Known {
     tail: LogPosition,
     hard_state: HardState,
     deleted: bool,
+    is_released: bool,
+    /// The group that is being planned lets go of what is durable, so that nothing can be read of it.
+    begins_anew: bool,
     /// The lowest truncation of the group that is being planned.
     truncated: Option<Seq>,
 }
@@ -130,6 +133,7 @@ impl Plan {
         for uid in self.touched.drain(..) {
             if let Some(entry) = self.channels.get_mut(&uid) {
                 entry.planned.truncated = None;
+                entry.planned.begins_anew = false;
                 entry.durable = Some(entry.planned);
             }
         }
@@ -168,6 +172,9 @@ impl Plan {
             if entry.planned.deleted {
                 return Err(Refusal::Deleted.into());
             }
+            if entry.planned.is_released && !matches!(op, WriteOp::TakeUp | WriteOp::Delete) {
+                return Err(Refusal::Released.into());
+            }
             if let WriteOp::Truncate(at) = op {
                 let before = self
                     .accepted
@@ -191,10 +198,12 @@ impl Plan {
         genesis: &ChannelConfig,
     ) -> Result<(), Refusal> {
         if let Some(entry) = self.channels.get(&uid) {
-            return Err(if entry.planned.deleted {
-                Refusal::Deleted
-            } else {
-                Refusal::AlreadyOpen
+            return Err(match entry.planned {
+                Known { deleted: true, .. } => Refusal::Deleted,
+                Known {
+                    is_released: true, ..
+                } => Refusal::Released,
+                Known { .. } => Refusal::AlreadyOpen,
             });
         }
         let view = View::new(LogPosition::origin(genesis.genesis_link()));
@@ -217,6 +226,8 @@ impl Known {
             tail: view.tail,
             hard_state: view.hard_state,
             deleted: view.deleted,
+            is_released: view.is_released,
+            begins_anew: false,
             truncated: None,
         }
     }
@@ -252,6 +263,20 @@ impl Known {
                 }
                 Ok(())
             }
+            WriteOp::Release => {
+                if channel.is_protected() {
+                    return Err(Refusal::Protected);
+                }
+                self.tail = channel.origin();
+                self.is_released = true;
+                self.begins_anew = true;
+                Ok(())
+            }
+            WriteOp::TakeUp if self.is_released => {
+                self.is_released = false;
+                Ok(())
+            }
+            WriteOp::TakeUp => Err(Refusal::AlreadyOpen),
             WriteOp::Delete => {
                 self.deleted = true;
                 Ok(())
@@ -300,7 +325,10 @@ fn check_position<'a, D: Disk>(
     if at == planned.tail || is_planned(before, at) {
         return Ok(());
     }
-    let is_durable = planned.truncated.is_none_or(|low| at.seq <= low);
+    if planned.begins_anew && at == entry.channel.origin() {
+        return Ok(());
+    }
+    let is_durable = !planned.begins_anew && planned.truncated.is_none_or(|low| at.seq <= low);
     if is_durable && at.seq < planned.tail.seq {
         match reader::holds(shared, &entry.channel, at) {
             Ok(true) => return Ok(()),
@@ -324,6 +352,7 @@ fn is_planned<'a>(before: impl Iterator<Item = &'a WriteOp>, at: LogPosition) ->
                 held |= batches.iter().any(|batch| batch.position() == at);
             }
             WriteOp::Truncate(to) => held &= at.seq <= to.seq,
+            WriteOp::Release => held = false,
             _ => {}
         }
     }

@@ -1,7 +1,7 @@
 //! What one event of `__meta` did to the catalog. A command that changes nothing is recorded like
 //! any other; its typed refusal is what the node that proposed it tells the operator.
 
-use tetrarch_wire::{ChannelUid, DecodeError, NodeId, Seq, frame::ChannelEntry};
+use tetrarch_wire::{ChannelUid, DecodeError, Seq, frame::ChannelEntry};
 use thiserror::Error;
 
 use crate::membership::ReplicaSet;
@@ -59,26 +59,14 @@ pub enum CatalogRefusal {
         /// The limit.
         limit: usize,
     },
-    /// So many nodes are on their way into the channel or out of it, or have been, that there is no
-    /// place for another.
+    /// So many nodes are on their way into the channel or out of it that there is no place for another.
     #[error(
-        "too many nodes come to channel '{name}', leave it or have left it: wait until the move under way is \
-         complete, or name nodes that hold it"
+        "too many nodes come to channel '{name}' or leave it: wait until the move under way is complete, or \
+         name nodes that hold it"
     )]
     TooManyMoves {
         /// Its name.
         name: String,
-    },
-    /// The node let go of the channel in an earlier move. Its store does not take one up twice.
-    #[error(
-        "node {node} held channel '{name}' before, and in this version a channel does not come back to a \
-         node: name another one"
-    )]
-    HeldBefore {
-        /// Its name.
-        name: String,
-        /// The node.
-        node: NodeId,
     },
     /// What is reported as complete is not wanted any more, or is known to be complete.
     #[error("the placement {version} of channel '{name}' is not the one that is under way")]

@@ -13,7 +13,7 @@ use tetrarch_wire::{
 };
 
 use super::{CatalogChange, CatalogRefusal};
-use crate::membership::{ReplicaSet, Unwanted};
+use crate::membership::{ReplicaSet, TooMany};
 
 /// Most channels in one catalog. Part of the fold, therefore the same on every node.
 pub const MAX_CHANNELS: usize = 100_000;
@@ -163,13 +163,9 @@ impl Catalog {
             name: entry.name.clone(),
             source,
         })?;
-        let name = || entry.name.clone();
-        set.want(&config).map_err(|why| match why {
-            Unwanted::TooMany => CatalogRefusal::TooManyMoves { name: name() },
-            Unwanted::HeldBefore(voter) => CatalogRefusal::HeldBefore {
-                name: name(),
-                node: voter.node,
-            },
+        set.want(&config).map_err(|TooMany| {
+            let name = entry.name.clone();
+            CatalogRefusal::TooManyMoves { name }
         })?;
         Ok(CatalogChange::Placed(entry.clone(), set.clone()))
     }

@@ -29,14 +29,20 @@ impl Replica {
         }
     }
 
-    /// Whether this replica may stand at all: a voter whose log is durable to its end, and its promise,
-    /// too. A vote for another that is not durable yet is one that the other cannot have counted.
+    /// Whether this replica may stand at all: a voter whose log is durable to its end and goes as far as it
+    /// ever did, and whose promise is durable, too. A vote for another that is not durable yet is one that the other cannot have counted.
     pub(crate) fn may_stand(&self) -> bool {
         self.role.get() == ReplicaRole::Replica
             && (self.is_voter() || self.is_perhaps_needed())
             && self.log.is_all_durable()
+            && self.has_its_log_back()
             && self.durability.hard_state().is_none()
             && !self.durability.is_full()
+    }
+
+    /// Whether the durable log goes as far, by rank, as it did before this node let go of the channel.
+    pub(crate) fn has_its_log_back(&self) -> bool {
+        self.log.durable().rank() >= self.reached.rank()
     }
 
     /// This rank's slot, with a chance of half a slot. Each failed round lets one more rank stand.

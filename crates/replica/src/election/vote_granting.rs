@@ -4,7 +4,7 @@
 
 use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::{
-    Epoch, HardState, ReplicaRole, VoterId,
+    Epoch, HardState, LogPosition, ReplicaRole, VoterId,
     frame::{ChannelMessage, RefusalReason, VoteKind, VoteRequest, VoteResponse},
 };
 
@@ -44,7 +44,7 @@ impl Replica {
         }
         self.check_nobody_leads(now)?;
         self.check_no_election(request.candidate, now)?;
-        check_log(request.last, self.log.durable())
+        check_log(request.last, self.promised_end())
     }
 
     /// Grants or refuses, and makes the promise. The refusal because a leader is alive leaves the
@@ -56,7 +56,7 @@ impl Replica {
         ctx: &mut Context<'_>,
     ) -> Result<(), RefusalReason> {
         self.check_members(request)?;
-        let judged = may_vote(&self.hard_state, self.log.durable(), epoch, request.last);
+        let judged = may_vote(&self.hard_state, self.promised_end(), epoch, request.last);
         if judged == Err(RefusalReason::Stale) {
             return judged;
         }
@@ -82,6 +82,17 @@ impl Replica {
             Ok(())
         } else {
             Err(RefusalReason::NotVoter)
+        }
+    }
+
+    /// What no candidate may lack that is to have this vote: what is durable here, and what was before this
+    /// node let go of the channel and came back. It was acknowledged, and may have been committed by that.
+    fn promised_end(&self) -> LogPosition {
+        let durable = self.log.durable();
+        if self.has_its_log_back() {
+            durable
+        } else {
+            self.reached
         }
     }
 

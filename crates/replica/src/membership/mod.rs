@@ -14,4 +14,4 @@ mod tests;
 
 pub(crate) use members::Members;
 pub use replica_set::ReplicaSet;
-pub(crate) use replica_set::Unwanted;
+pub(crate) use replica_set::TooMany;

@@ -12,19 +12,12 @@ pub struct ReplicaSet {
     version: u64,
     wanted: BTreeSet<VoterId>,
     holders: BTreeMap<VoterId, Voter>,
-    /// Who held it once and let go of it. At most [`limits::MAX_NODES`], together with the holders.
-    released: BTreeSet<VoterId>,
     is_settled: bool,
 }
 
-/// Why voters cannot be wanted.
+/// Voters cannot be wanted: so many are on their way in or out that there is no place for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unwanted {
-    /// So many are on their way in or out, or were, that there is no place for another.
-    TooMany,
-    /// This one has let go of the channel, and its store does not take up a channel twice.
-    HeldBefore(Voter),
-}
+pub(crate) struct TooMany;
 
 impl ReplicaSet {
     /// The holders of a channel that nobody has moved: the voters of its genesis.
@@ -35,7 +28,6 @@ impl ReplicaSet {
             version: 0,
             wanted: voters.clone().collect(),
             holders: voters.zip(genesis.voters().iter().copied()).collect(),
-            released: BTreeSet::new(),
             is_settled: true,
         }
     }
@@ -87,13 +79,9 @@ impl ReplicaSet {
     }
 
     /// The voters of `config` are wanted from now on.
-    pub(crate) fn want(&mut self, config: &ChannelConfig) -> Result<(), Unwanted> {
+    pub(crate) fn want(&mut self, config: &ChannelConfig) -> Result<(), TooMany> {
         if self.is_carried_out_by(config) {
             return Ok(());
-        }
-        let mut voters = config.voters().iter();
-        if let Some(voter) = voters.find(|voter| self.released.contains(&voter.id())) {
-            return Err(Unwanted::HeldBefore(*voter));
         }
         let mut holders = self.holders.clone();
         holders.extend(
@@ -103,9 +91,8 @@ impl ReplicaSet {
                 .copied()
                 .zip(config.voters().iter().copied()),
         );
-        let known = holders.len() + self.released.len();
-        if holders.len() > limits::MAX_HOLDERS || known > limits::MAX_NODES {
-            return Err(Unwanted::TooMany);
+        if holders.len() > limits::MAX_HOLDERS {
+            return Err(TooMany);
         }
         self.version += 1;
         self.is_settled = false;
@@ -124,9 +111,6 @@ impl ReplicaSet {
             return false;
         }
         self.is_settled = true;
-        let is_wanted = |id: &VoterId| self.wanted.contains(id);
-        let released = self.holders.keys().copied().filter(|id| !is_wanted(id));
-        self.released.extend(released);
         self.holders.retain(|id, _| self.wanted.contains(id));
         true
     }

@@ -4,7 +4,10 @@ use tetrarch_fsm::TransitionSignal;
 use tetrarch_wire::{
     ChannelConfig, Epoch, LogPosition, NodeId, ReplicaRole, Seq, StoreId, Voter, VoterId,
     batch::Control,
-    frame::{Append, ChannelMessage, PointResponse, VoteKind, VoteRequest},
+    frame::{
+        Append, AppendAck, ChannelMessage, DiskLevel, PointResponse, RefusalReason, VoteKind,
+        VoteRequest,
+    },
 };
 
 use super::ReplicaSet;
@@ -474,4 +477,103 @@ fn a_configuration_that_is_cut_off_is_in_force_no_more() {
     bench.persist_all();
     assert_eq!(bench.replica.config().voters().len(), 3);
     assert_ne!(bench.replica.membership(), after);
+}
+
+/// One that comes back to a channel that it has let go of, and how far its log went then.
+fn returned(change: impl FnOnce(&mut Recovered)) -> (Bench, LogPosition) {
+    let epoch = Epoch::new(3, voter(2).id());
+    let mut end = None;
+    let bench = Bench::with(3, Settings::default(), |recovered| {
+        recovered.hard_state.epoch_seen = epoch;
+        recovered.reached = LogPosition {
+            epoch,
+            seq: Seq::new(9),
+            ..recovered.tail
+        };
+        end = Some(recovered.reached);
+        change(recovered);
+    });
+    (bench, end.unwrap())
+}
+
+/// What it once acknowledged may be committed, with its copy as one of a majority, and those whose
+/// configuration is an old one would still elect somebody with its vote.
+#[test]
+fn who_comes_back_votes_for_nobody_who_lacks_what_it_held_before() {
+    for kind in [VoteKind::Pre, VoteKind::Vote] {
+        let (mut bench, end) = returned(|_| {});
+        bench.wait(60_000);
+        let shorter = LogPosition {
+            seq: Seq::new(8),
+            ..end
+        };
+        let effects = [bench.ask(kind, 4, shorter), bench.persist_all()].concat();
+        assert_eq!(
+            refusal(&effects),
+            Some(Some(RefusalReason::Log)),
+            "{kind:?}"
+        );
+        let effects = [bench.ask(kind, 5, end), bench.persist_all()].concat();
+        assert_eq!(refusal(&effects), Some(None), "{kind:?}");
+        // Nor in an epoch of which it knew.
+        let (mut bench, end) = returned(|_| {});
+        bench.wait(60_000);
+        let effects = [bench.ask(kind, 2, end), bench.persist_all()].concat();
+        assert_eq!(refusal(&effects), Some(Some(RefusalReason::Stale)));
+    }
+}
+
+#[test]
+fn who_comes_back_does_not_stand_before_it_holds_what_it_held_before() {
+    let (mut bench, _) = returned(|_| {});
+    assert_eq!(signals(&bench.wait(60_000)), []);
+    let (mut bench, _) = returned(|recovered| recovered.tail = recovered.reached);
+    let stands = [TransitionSignal::MissedHeartbeats];
+    assert_eq!(signals(&bench.wait(60_000)), stands);
+}
+
+fn refusal(effects: &[Effect]) -> Option<Option<RefusalReason>> {
+    sent(effects).into_iter().find_map(|message| match message {
+        ChannelMessage::VoteResponse(response) => Some(response.refusal),
+        _ => None,
+    })
+}
+
+/// The leader has heard of its going and of its coming at once, and has followed it all the while.
+#[test]
+fn what_was_acknowledged_in_an_earlier_holding_is_no_copy_in_a_later_one() {
+    let acked = |bench: &mut Bench, releases: u64, position: LogPosition| {
+        let ack = AppendAck {
+            durable: position.seq,
+            durable_link: position.link,
+            ack_generation: releases,
+            credit: 0,
+            disk_level: DiskLevel::Green,
+        };
+        let epoch = bench.replica.leader_row().unwrap().epoch;
+        bench.message(1, epoch, ChannelMessage::AppendAck(ack));
+    };
+    let mut bench = Bench::leader(3, Settings::default());
+    let before = bench.replica.view().tail;
+    bench.produce(7, 1, 1);
+    let tail = bench.replica.view().tail;
+    acked(&mut bench, 1, before);
+    acked(&mut bench, 0, tail);
+    bench.persist_all();
+    assert_eq!(bench.replica.view().commit, before.seq, "it came late");
+    acked(&mut bench, 1, tail);
+    assert_eq!(bench.replica.view().commit, tail.seq);
+    // And the one that comes back says so.
+    let (mut bench, _) = returned(|recovered| recovered.releases = 1);
+    let first = bench.epoch_start(4, &bench.origin());
+    let origin = bench.origin();
+    bench.append(4, origin, 0, vec![first]);
+    let effects = bench.persist_all();
+    let said = sent(&effects)
+        .into_iter()
+        .find_map(|message| match message {
+            ChannelMessage::AppendAck(ack) => Some(ack.ack_generation),
+            _ => None,
+        });
+    assert_eq!(said, Some(1), "{effects:?}");
 }

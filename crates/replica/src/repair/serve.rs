@@ -51,6 +51,10 @@ impl Replica {
                     (RepairAnswer::Have, batches)
                 }
             }
+            // It may have had what is asked for, before it let go of the channel.
+            Err(LogReadFailure::BeyondTail) if !self.has_its_log_back() => {
+                (RepairAnswer::Unknown, Vec::new())
+            }
             Err(LogReadFailure::BeyondTail) => (RepairAnswer::Never, Vec::new()),
             Err(
                 LogReadFailure::Trimmed

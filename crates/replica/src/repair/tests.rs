@@ -215,6 +215,25 @@ fn whoever_has_it_gives_it_in_any_role() {
     }
 }
 
+/// What it let go of may have been committed with its copy.
+#[test]
+fn whoever_has_let_go_of_the_channel_does_not_say_that_it_never_had_it() {
+    let mut bench = Bench::with(3, Settings::default(), |recovered| {
+        recovered.hard_state.epoch_seen.n = 1;
+        recovered.reached.epoch.n = 1;
+        recovered.reached.seq = Seq::new(5);
+    });
+    let (ticket, _) = ask_for(&mut bench, 2);
+    let effects = bench.step(Input::LogRead {
+        ticket,
+        result: Err(LogReadFailure::BeyondTail),
+    });
+    let [ChannelMessage::RepairResponse(response)] = sent(&effects)[..] else {
+        panic!("{effects:?}");
+    };
+    assert_eq!(response.answers, [RepairAnswer::Unknown]);
+}
+
 /// Its own batch there goes further: no batch of its log ends where the other's must.
 #[test]
 fn whoever_holds_another_batch_there_does_not_have_it() {

@@ -170,7 +170,7 @@ impl Replica {
         let ack = AppendAck {
             durable: own.seq,
             durable_link: own.link,
-            ack_generation: 0,
+            ack_generation: self.releases,
             credit: u32::try_from(self.settings.window_bytes).unwrap_or(u32::MAX),
             disk_level: self.pressure.level,
         };

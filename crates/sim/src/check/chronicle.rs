@@ -139,13 +139,6 @@ impl Chronicle {
         }
     }
 
-    /// The node has let go of the channel, and with it of what it had promised in it.
-    pub(crate) fn forget_promises(&mut self, node: usize, channel: ChannelIndex) {
-        let history = &mut self.channels[channel];
-        history.promises[node] = HardState::INITIAL;
-        history.votes.retain(|(voter, _), _| *voter != node);
-    }
-
     /// I5: nothing is promised that the disk does not hold.
     pub(crate) fn i5_persistence_before_promise(
         &self,
@@ -246,8 +239,11 @@ impl Chronicle {
                     })
             };
             let copies = voters.iter().filter(holds).count();
-            // What a disk has lost since it acknowledged may have been counted.
-            let gone = |node: &&usize| nodes[**node].expected[asked.channel].is_none();
+            // What a disk has lost since it acknowledged may have been counted, and what a node has let go of.
+            let gone = |node: &&usize| {
+                let disk = nodes[**node].expected[asked.channel].as_ref();
+                disk.is_none_or(Expected::has_let_go) && !holds(node)
+            };
             let gone = voters.iter().filter(gone).count();
             assert!(
                 copies + gone > voters.len() / 2,

@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use tetrarch_log::{CrashDisk, Reader, RecoveredChannel};
+use tetrarch_log::{CrashDisk, Reader, RecoveredChannel, WriteOp};
 use tetrarch_replica::LogWrite;
 use tetrarch_wire::{Batch, ChannelUid, HardState, Link, LogPosition, Seq};
 
@@ -18,6 +18,13 @@ pub(crate) struct Expected {
     pub(crate) log: Vec<Rc<Batch>>,
     /// Up to where the front may have gone.
     pub(crate) may_be_trimmed: Seq,
+    /// Whether the node has not let go of the channel.
+    pub(crate) is_held: bool,
+    /// How far the log went, by rank, before it did.
+    pub(crate) reached: LogPosition,
+    /// How often it has.
+    pub(crate) releases: u64,
+    origin: LogPosition,
 }
 
 impl Expected {
@@ -29,6 +36,10 @@ impl Expected {
             start: origin,
             log: Vec::new(),
             may_be_trimmed: Seq::ZERO,
+            is_held: true,
+            reached: origin,
+            releases: 0,
+            origin,
         }
     }
 
@@ -61,8 +72,44 @@ impl Expected {
         batch.is_some_and(|batch| batch.last_seq() == seq && batch.link() == link)
     }
 
+    /// Whether the node has ever let go of the channel, and with it of copies that had been counted.
+    pub(crate) fn has_let_go(&self) -> bool {
+        self.releases > 0
+    }
+
+    /// An order of the node's own has become durable.
+    pub(crate) fn follow(&mut self, order: Option<&WriteOp>) {
+        match order {
+            Some(WriteOp::TakeUp) => self.is_held = true,
+            Some(WriteOp::Release) => {
+                if self.tail().rank() > self.reached.rank() {
+                    self.reached = self.tail();
+                }
+                self.is_held = false;
+                self.releases += 1;
+                self.log.clear();
+                self.start = self.origin;
+                self.may_be_trimmed = Seq::ZERO;
+            }
+            // What is trimmed is seen when it is gone, and nothing is expected of what is deleted.
+            Some(
+                WriteOp::Open { .. }
+                | WriteOp::Append(_)
+                | WriteOp::Truncate(_)
+                | WriteOp::HardState(_)
+                | WriteOp::CommitHint(_)
+                | WriteOp::Trim { .. }
+                | WriteOp::Delete,
+            )
+            | None => {}
+        }
+    }
+
     /// Whether these writes fit: if not, the store refuses them.
     pub(crate) fn takes(&self, writes: &[LogWrite]) -> bool {
+        if !self.is_held {
+            return writes.is_empty();
+        }
         let mut tail = self.tail();
         writes.iter().all(|write| match write {
             LogWrite::Append(batches) => batches.iter().all(|batch| {
@@ -140,6 +187,11 @@ impl Expected {
         };
         if found.hard_state != self.hard_state {
             return differs("promise", &self.hard_state, &found.hard_state);
+        }
+        let expected = (self.is_held, self.reached, self.releases);
+        let holding = (found.is_held, found.reached, found.releases);
+        if holding != expected {
+            return differs("holding", &expected, &holding);
         }
         if found.tail != self.tail() {
             return differs("tail", &self.tail(), &found.tail);

@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use tetrarch_log::WriteOp;
+use tetrarch_log::{Holding, WriteOp};
 use tetrarch_replica::{
     Input,
     catalog::{Catalog, CatalogChange},
@@ -95,8 +95,9 @@ impl World {
             return;
         }
         let mut wanted: Vec<usize> = self.wanted_on(channel);
-        let free =
-            (0..self.nodes.len()).filter(|node| !self.channels[channel].holders.contains(node));
+        let (holders, given_up) = (&created.holders, &created.given_up_by);
+        let is_free = |node: &usize| !holders.contains(node) && !given_up.contains(node);
+        let free = (0..self.nodes.len()).filter(is_free);
         let mut free: Vec<usize> = free.collect();
         let (leave, come) = match self.dice.index(4) {
             0 => (1, 0),
@@ -208,15 +209,19 @@ impl World {
             let again = self.dice.between(50, 500) * MS;
             self.at(again, Event::HearsOf { node, channel });
         } else if self.channels[channel].is_deleted {
-            self.lets_go(node, channel, Input::Close);
+            self.lets_go(node, channel);
         } else if !self.is_held(node, channel) {
-            if self.nodes[node].expected[channel].is_some() {
+            if known.expected[channel].is_some() && self.member(node, channel).is_some() {
                 self.tally.count("channels released");
-                self.lets_go(node, channel, Input::Deselect);
-                self.chronicle.forget_promises(node, channel);
+                self.releases(node, channel);
             }
         } else if self.channels[channel].is_created {
-            if self.channels[channel].known_to.insert(node) {
+            if self.is_releasing(node, channel) {
+                self.at(100 * MS, Event::HearsOf { node, channel });
+                return;
+            }
+            if self.channels[channel].known_to.insert(node) && self.member(node, channel).is_none()
+            {
                 self.takes_up(node, channel);
             }
             let set = self.catalog.set(&self.channels[channel]).clone();
@@ -237,10 +242,8 @@ impl World {
     }
 
     fn takes_up(&mut self, node: usize, channel: ChannelIndex) {
-        let voter = self.nodes[node].voter;
-        let has_given_up = self.channels[channel].genesis.contains(voter);
         if self.nodes[node].expected[channel].is_none() {
-            if has_given_up {
+            if self.channels[channel].given_up_by.contains(&node) {
                 return;
             }
             let origin = self.channels[channel].genesis.genesis_link();
@@ -250,7 +253,21 @@ impl World {
         let Some(mut process) = self.nodes[node].process.take() else {
             return;
         };
-        self.open_new(node, channel, &mut process.shard, &mut process.queue);
+        let uid = self.channels[channel].uid;
+        match process.reader.holding(uid) {
+            Holding::Released {
+                hard_state,
+                reached,
+                releases,
+                ..
+            } => {
+                self.tally.count("channels that came back");
+                self.open_again(node, channel, (hard_state, reached, releases), &mut process);
+            }
+            Holding::Never | Holding::Held { .. } => {
+                self.open_new(node, channel, &mut process.shard, &mut process.queue);
+            }
+        }
         self.nodes[node].process = Some(process);
         self.write_next(node);
         self.select(node, channel);
@@ -267,15 +284,44 @@ impl World {
         }
     }
 
-    fn lets_go(&mut self, node: usize, channel: ChannelIndex, last: Input) {
+    /// Others hold the channel now.
+    fn releases(&mut self, node: usize, channel: ChannelIndex) {
+        let uid = self.channels[channel].uid;
+        if let Some(process) = &mut self.nodes[node].process {
+            let releases = process.reader.holding(uid).releases() + 1;
+            process.releasing.insert(channel, releases);
+        }
+        self.leaves(node, channel, Input::Deselect, WriteOp::Release);
+    }
+
+    /// Whether the store is to let go of the channel and has not yet. What the node knows of its promise
+    /// may not be the latest then.
+    fn is_releasing(&mut self, node: usize, channel: ChannelIndex) -> bool {
+        let uid = self.channels[channel].uid;
+        let Some(process) = &mut self.nodes[node].process else {
+            return false;
+        };
+        let holding = process.reader.holding(uid);
+        process
+            .releasing
+            .retain(|one, releases| *one != channel || !holding.is_released(*releases));
+        process.releasing.contains_key(&channel)
+    }
+
+    /// The channel exists no more.
+    fn lets_go(&mut self, node: usize, channel: ChannelIndex) {
+        self.leaves(node, channel, Input::Close, WriteOp::Delete);
+        self.nodes[node].expected[channel] = None;
+    }
+
+    fn leaves(&mut self, node: usize, channel: ChannelIndex, last: Input, order: WriteOp) {
         self.channels[channel].known_to.remove(&node);
         self.step(node, channel, last);
-        self.nodes[node].expected[channel] = None;
         let created = &self.channels[channel];
         if let Some(process) = &mut self.nodes[node].process {
             drop(process.shard.remove(created.uid));
             process.hub.forget(created.uid);
-            super::store::order(&mut process.queue, created, channel, WriteOp::Delete);
+            super::store::order(&mut process.queue, created, channel, order);
         }
         self.write_next(node);
     }

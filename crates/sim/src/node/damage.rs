@@ -89,5 +89,6 @@ impl World {
     pub(crate) fn gives_up(&mut self, node: usize, channel: ChannelIndex) {
         self.tally.count("damage that was noticed");
         self.nodes[node].expected[channel] = None;
+        self.channels[channel].given_up_by.insert(node);
     }
 }

@@ -1,6 +1,6 @@
 //! The process of a node: the shipped parts that it is made of, and what is between them.
 
-use std::rc::Rc;
+use std::{collections::BTreeMap, rc::Rc};
 
 use tetrarch_log::{CrashDisk, Flusher, Group, GroupQueue, Reader, Writer};
 use tetrarch_replica::{DiskGauge, beat::BeatHub, shard::Shard};
@@ -19,6 +19,9 @@ pub(crate) struct Process {
     /// The group that is being written.
     pub(crate) writing: Option<Group<Origin>>,
     pub(crate) hub: BeatHub,
+    /// Channels of which the store is to let go, and had not yet when it was last looked at, each with how
+    /// often it will have done so then.
+    pub(crate) releasing: BTreeMap<ChannelIndex, u64>,
     pub(crate) shard: Shard<Member>,
     pub(crate) gauge: DiskGauge,
     /// The flusher finds no room for what would make room in the log.

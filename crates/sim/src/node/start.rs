@@ -1,12 +1,14 @@
 //! Starts and ends of processes.
 
+use std::collections::BTreeMap;
+
 use tetrarch_log::{CrashDisk, GroupQueue, OpenedStore, RecoveredChannel, WriteOp};
 use tetrarch_replica::{
     DiskGauge, Input, LogWrite, Recovered, Replica, Settings,
     beat::{BeatHub, BeatSettings},
     shard::Shard,
 };
-use tetrarch_wire::{ReplicaRole, Seq};
+use tetrarch_wire::{HardState, LogPosition, ReplicaRole, Seq};
 
 use super::mending::can_be_read;
 use super::{KEEPER, Member, Origin, Process};
@@ -61,7 +63,10 @@ impl World {
         let mut queue = GroupQueue::new(writer.group_limit(), QUEUE_BYTES);
         for found in channels {
             let channel = self.index_of(found.channel);
-            if self.nodes[node].expected[channel].is_some() {
+            if self.nodes[node].expected[channel].is_some() && !found.is_held {
+                // The catalog says whether it is taken up again.
+                self.channels[channel].known_to.remove(&node);
+            } else if self.nodes[node].expected[channel].is_some() {
                 let is_whole = can_be_read(&reader, &found);
                 let found = Some(recovered(found, is_whole));
                 self.open(node, channel, found, &mut shard);
@@ -96,6 +101,7 @@ impl World {
             flusher_has_no_room: false,
             found_no_room: false,
             hub: BeatHub::new(boot, settings),
+            releasing: BTreeMap::new(),
             shard,
             timer_at: u64::MAX,
             is_settling: false,
@@ -141,6 +147,27 @@ impl World {
             genesis: self.channels[channel].genesis.clone(),
         };
         super::store::order(queue, &self.channels[channel], channel, op);
+    }
+
+    /// A channel that the store has let go of is taken up again, with what it has promised.
+    pub(super) fn open_again(
+        &mut self,
+        node: usize,
+        channel: ChannelIndex,
+        (hard_state, reached, releases): (HardState, LogPosition, u64),
+        process: &mut Process,
+    ) {
+        let recovered = Recovered {
+            hard_state,
+            reached,
+            releases,
+            ..Recovered::empty(&self.channels[channel].genesis)
+        };
+        self.open(node, channel, Some(recovered), &mut process.shard);
+        let uid = self.channels[channel].uid;
+        process.queue.forget_failures(uid);
+        let created = &self.channels[channel];
+        super::store::order(&mut process.queue, created, channel, WriteOp::TakeUp);
     }
 
     /// A channel that was halted from the start on is opened once more.
@@ -234,6 +261,7 @@ impl World {
                     && expected.takes(&origin.writes)
                 {
                     expected.apply(&origin.writes);
+                    expected.follow(origin.order.as_ref());
                 }
             }
         }
@@ -347,5 +375,7 @@ fn recovered(found: RecoveredChannel, is_whole: bool) -> Recovered {
         commit_hint: found.commit_hint,
         snapshot: found.snapshot,
         damaged: found.halted.is_some() || !is_whole,
+        reached: found.reached,
+        releases: found.releases,
     }
 }

@@ -20,6 +20,8 @@ pub(crate) struct Origin {
     pub(crate) channel: ChannelIndex,
     pub(crate) token: Option<PersistToken>,
     pub(crate) writes: Vec<LogWrite>,
+    /// The node's own, if it is that.
+    pub(crate) order: Option<WriteOp>,
 }
 
 /// A write of the node's own.
@@ -31,12 +33,13 @@ pub(super) fn order(
 ) {
     let request = WriteRequest {
         channel: channel.uid,
-        ops: vec![op],
+        ops: vec![op.clone()],
     };
     let origin = Origin {
         channel: index,
         token: None,
         writes: Vec::new(),
+        order: Some(op),
     };
     assert!(
         queue.push(request, Issuer::Node, origin).is_ok(),
@@ -77,6 +80,7 @@ impl World {
             channel,
             token: Some(token),
             writes,
+            order: None,
         };
         let Some(process) = &mut self.nodes[node].process else {
             return;
@@ -239,6 +243,7 @@ impl World {
             channel,
             token,
             writes,
+            order,
         } = origin;
         if failure.is_none()
             && let Some(expected) = &mut self.nodes[node].expected[channel]
@@ -250,6 +255,7 @@ impl World {
                 }
             }
             expected.apply(&writes);
+            expected.follow(order.as_ref());
             let promise = expected.hard_state;
             self.chronicle
                 .i4_promises_never_go_back(node, channel, promise);

@@ -62,6 +62,30 @@ pub(super) fn delete(life: &mut Life) -> Lived {
     life.purge()
 }
 
+/// Channels that the store lets go of and that come back: with files and a snapshot, from memory only,
+/// in one group, trimmed, and after a start.
+pub(super) fn come_back(life: &mut Life) -> Lived {
+    life.save_snapshot(1, 5, 100)?;
+    life.commit(|group| group.trim(1, 5))?;
+    life.flush()?;
+    life.commit(|group| group.vote(1, 4).release(1))?;
+    life.flush()?;
+    life.commit(|group| group.come_back(1).append(1, 2, 900).vote(1, 5))?;
+    life.save_snapshot(1, 1, 60)?;
+    life.restart()?;
+    life.commit(|group| group.append(1, 3, 1200).release(2).release(1))?;
+    life.commit(|group| group.come_back(1).append(1, 1, 300).come_back(2))?;
+    life.commit(|group| group.append(2, 1, 200).release(2).come_back(2))?;
+    life.restart()?;
+    life.commit(|group| group.append(2, 3, 1300).append(1, 1, 200))?;
+    life.flush_all()?;
+    life.meanwhile(2, true, |group| group.release(2))?;
+    life.restart()?;
+    life.commit(|group| group.release(1).delete(2))?;
+    life.flush()?;
+    life.restart()
+}
+
 /// A WAL that is nearly full, most of it of a channel that comes to its end.
 pub(super) fn full_with_one_to_delete(life: &mut Life) -> Lived {
     started(life)?;

@@ -39,6 +39,7 @@ pub fn scripts() -> Vec<Script> {
         script("checkpoint", started, files::checkpoint),
         script("recycle", started, files::recycle),
         script("delete", filled, files::delete),
+        script("come-back", filled, files::come_back),
         script(
             "delete-again",
             files::full_with_one_to_delete,

@@ -71,11 +71,22 @@ pub(super) struct Change {
 /// One change. Places in the log are given as parts of what is possible.
 #[derive(Clone, Debug)]
 pub(super) enum Op {
-    Append { count: usize, size: usize },
-    Truncate { to: u16 },
+    Append {
+        count: usize,
+        size: usize,
+    },
+    Truncate {
+        to: u16,
+    },
     Vote,
-    Hint { at: u16 },
-    Trim { upto: u16 },
+    Hint {
+        at: u16,
+    },
+    Trim {
+        upto: u16,
+    },
+    /// The store lets go of the channel. It is opened again by the next change.
+    Release,
     Delete,
 }
 
@@ -152,6 +163,7 @@ fn op() -> impl Strategy<Value = Op> {
         3 => Just(Op::Vote),
         1 => any::<u16>().prop_map(|at| Op::Hint { at }),
         2 => any::<u16>().prop_map(|upto| Op::Trim { upto }),
+        1 => Just(Op::Release),
         1 => Just(Op::Delete),
     ]
 }

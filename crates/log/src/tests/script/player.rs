@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use tetrarch_wire::{ChannelUid, Epoch, HardState, Seq, VoterId};
 
 use super::act::{Act, Change, End, Life, Op};
-use crate::enumeration::promise::{Ledger, Promise, Promises, apply};
+use crate::enumeration::promise::{Ledger, Promise, Promises, apply, holding};
 use crate::tests::{channel_uid, draft, identity, open_op, read_all};
 use crate::{
     CrashDisk, Failure, Finding, FindingKind, Flusher, GroupError, GroupReport, LogError,
@@ -163,6 +163,10 @@ impl Player {
             self.push(&mut request, promises, open_op(&name));
         }
         for op in &change.ops {
+            if !promises[&channel].channel.is_held && !matches!(op, Op::Delete) {
+                // It comes back.
+                self.push(&mut request, promises, WriteOp::TakeUp);
+            }
             let op = self.op(op, channel, promises);
             let is_delete = op == WriteOp::Delete;
             self.push(&mut request, promises, op);
@@ -219,6 +223,7 @@ impl Player {
             Op::Trim { upto } => WriteOp::Trim {
                 upto: promised.position(part(*upto, 0, batches)).seq,
             },
+            Op::Release => WriteOp::Release,
             Op::Delete => WriteOp::Delete,
         }
     }
@@ -276,7 +281,8 @@ impl Player {
         let Some(running) = &self.running else { return };
         for uid in self.ledger.acked.keys() {
             if let Some(start) = running.reader.log_start(*uid) {
-                self.ledger.starts.insert(*uid, start.seq);
+                let holding = holding(&self.ledger.acked, *uid);
+                self.ledger.starts.insert(holding, start.seq);
             }
         }
     }
@@ -339,11 +345,12 @@ impl Player {
         bytes[..8].copy_from_slice(&self.written.to_le_bytes());
         let seq = promised.tail().seq;
         let snapshot = Some((seq, bytes.clone().into()));
-        let possible = self.ledger.snapshots.entry(uid).or_insert(vec![None]);
+        let holding = holding(&self.ledger.acked, uid);
+        let possible = self.ledger.snapshots.entry(holding).or_insert(vec![None]);
         possible.push(snapshot.clone());
         let saved = self.running().flusher.save_snapshot(uid, seq, &bytes);
         if saved.is_ok() {
-            self.ledger.snapshots.insert(uid, vec![snapshot]);
+            self.ledger.snapshots.insert(holding, vec![snapshot]);
         }
         self.flushed(saved);
     }
