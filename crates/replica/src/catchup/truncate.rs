@@ -28,6 +28,7 @@ impl Replica {
             return false;
         }
         self.cut_memory(point);
+        self.note_cut_while_mending();
         self.persist_truncation(point, ctx);
         true
     }

@@ -78,6 +78,13 @@ impl Durability {
             .count()
     }
 
+    /// Whether the log was cut and the disk does not know it yet.
+    pub(crate) fn is_truncating(&self) -> bool {
+        let mut pending = self.pending.iter();
+        pending.any(|pending| matches!(pending.write, Write::Truncate(_)))
+            || self.retry.is_some_and(|retry| retry.truncate.is_some())
+    }
+
     /// Where the log ended before the first append that is under way.
     fn first_append(&self) -> Option<LogPosition> {
         let mut pending = self.pending.iter();

@@ -33,6 +33,7 @@ impl Replica {
             givers: BTreeSet::new(),
             asked: BTreeMap::new(),
             without_it: BTreeSet::new(),
+            is_outdated: self.durability.is_truncating(),
             step: Step::Mending { given_by: None },
         });
         ctx.effects.push(Effect::Mend {
@@ -49,6 +50,12 @@ impl Replica {
         let given_by = match repair.step {
             Step::Mending { given_by } if repair.segment == segment => given_by,
             Step::Mending { .. } | Step::Asking { .. } | Step::Resting { .. } => return,
+        };
+        if outcome != MendOutcome::Done && self.asks_store_anew(ctx) {
+            return;
+        }
+        let Some(repair) = &mut self.repair else {
+            return;
         };
         match outcome {
             MendOutcome::Done => self.repair = None,
@@ -111,11 +118,17 @@ impl Replica {
             Step::Asking { .. } | Step::Resting { .. } if gives && is_last_of_its => {}
             Step::Asking { .. } | Step::Mending { .. } | Step::Resting { .. } => return,
         }
+        if self.asks_store_anew(ctx) {
+            return;
+        }
         if !gives {
             let has_not = response.answers.first() == Some(&RepairAnswer::Never);
             self.ask_the_others(has_not.then_some(from), ctx);
             return;
         }
+        let Some(repair) = &mut self.repair else {
+            return;
+        };
         repair.givers.insert(from);
         repair.step = Step::Mending {
             given_by: Some(from),
@@ -128,12 +141,43 @@ impl Replica {
 
     /// Nobody has answered in time, or the pause is over.
     pub(crate) fn check_repair(&mut self, ctx: &mut Context<'_>) {
-        let now = ctx.now.mono;
-        match self.repair.as_ref().map(|repair| repair.step) {
-            Some(Step::Asking { until, .. }) if until <= now => self.ask_the_others(None, ctx),
-            Some(Step::Resting { until }) if until <= now => self.ask_for_repair(ctx),
-            Some(Step::Asking { .. } | Step::Resting { .. } | Step::Mending { .. }) | None => {}
+        let due = self.repair_deadline();
+        if due.is_none_or(|until| until > ctx.now.mono) || self.asks_store_anew(ctx) {
+            return;
         }
+        match self.repair.as_ref().map(|repair| repair.step) {
+            Some(Step::Asking { .. }) => self.ask_the_others(None, ctx),
+            Some(Step::Resting { .. }) => self.ask_for_repair(ctx),
+            Some(Step::Mending { .. }) | None => {}
+        }
+    }
+
+    /// The log was cut.
+    pub(crate) fn note_cut_while_mending(&mut self) {
+        if let Some(repair) = &mut self.repair {
+            repair.is_outdated = true;
+        }
+    }
+
+    /// What the store said before a cut, and voters of that, counts no more: the store is asked again once it
+    /// knows of the cut.
+    fn asks_store_anew(&mut self, ctx: &mut Context<'_>) -> bool {
+        let Some(repair) = self.repair.as_mut().filter(|one| one.is_outdated) else {
+            return false;
+        };
+        repair.lacks = None;
+        repair.furthest = Seq::ZERO;
+        repair.fruitless = 0;
+        repair.givers.clear();
+        repair.without_it.clear();
+        if self.durability.is_truncating() {
+            let until = ctx.now.mono.plus(self.settings.heartbeat);
+            repair.step = Step::Resting { until };
+        } else {
+            repair.is_outdated = false;
+            self.ask_for_repair(ctx);
+        }
+        true
     }
 
     pub(crate) fn repair_deadline(&self) -> Option<Moment> {

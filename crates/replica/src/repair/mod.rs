@@ -57,6 +57,9 @@ pub(crate) struct Repair {
     asked: BTreeMap<VoterId, u64>,
     /// Voters whose logs do not have what is lacking, as they have said since the last pause.
     without_it: BTreeSet<VoterId>,
+    /// The log was cut since the store was asked what the segment lacks. That may be gone by now, and nobody
+    /// else need have it.
+    is_outdated: bool,
     step: Step,
 }
 
@@ -70,6 +73,6 @@ enum Step {
         request: u64,
         until: Moment,
     },
-    /// Everybody was asked in vain, or the disk refused.
+    /// Everybody was asked in vain, the disk refused, or a cut is not durable yet.
     Resting { until: Moment },
 }

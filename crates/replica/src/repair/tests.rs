@@ -2,13 +2,13 @@
 
 use tetrarch_fsm::TransitionSignal;
 use tetrarch_wire::{
-    Batch, ReplicaRole, Seq,
-    frame::{ChannelMessage, RepairAnswer, RepairRequest, RepairResponse},
+    Batch, LogPosition, ReplicaRole, Seq,
+    frame::{ChannelMessage, PointResponse, RepairAnswer, RepairRequest, RepairResponse},
 };
 
 use crate::{
-    Effect, HaltReason, Input, LogReadFailure, MendOutcome, Moment, ReadTicket, Settings,
-    testing::{Bench, sent, signals},
+    Effect, HaltReason, Input, LogReadFailure, LogWrite, MendOutcome, Moment, ReadTicket, Settings,
+    testing::{Bench, sent, signals, written},
 };
 
 const SEGMENT: Seq = Seq::new(1);
@@ -438,4 +438,100 @@ fn a_leader_that_cannot_read_what_others_need_gives_up() {
     assert_eq!(lead_on(&mut bench), expected);
     // Nobody else hears it now: others stand first.
     assert_eq!(signals(&bench.wait(450)), []);
+}
+
+fn never(bench: &mut Bench, voter: usize, request: u64) -> Vec<Effect> {
+    let response = RepairResponse {
+        request,
+        answers: vec![RepairAnswer::Never],
+        batches: Vec::new(),
+    };
+    let epoch = bench.replica.view().epoch_seen;
+    bench.message(voter, epoch, ChannelMessage::RepairResponse(response))
+}
+
+/// A follower whose log ends with what only it has.
+fn with_a_suffix() -> Bench {
+    let mut bench = Bench::follower(3);
+    let first = bench.replica.view().tail;
+    let suffix = bench.noop(1, &first, 3);
+    bench.append(1, first, 0, vec![suffix]);
+    bench.persist_all();
+    bench
+}
+
+/// The next leader does not have the suffix: it is cut, which is not durable yet.
+fn cut(bench: &mut Bench) {
+    let far = LogPosition {
+        seq: Seq::new(50),
+        ..bench.origin()
+    };
+    let epoch = bench.epoch(2);
+    bench.append(2, far, 0, vec![]);
+    let effects = bench.persist_all();
+    let request = sent(&effects)
+        .into_iter()
+        .find_map(|message| match message {
+            ChannelMessage::FindPoint(find) => Some(find.request),
+            _ => None,
+        });
+    let first = bench.epoch_start(1, &bench.origin()).position();
+    let response = PointResponse {
+        request: request.expect("it asks where the logs part"),
+        point: Some(first),
+        log_start: Seq::FIRST,
+    };
+    let effects = bench.message(1, epoch, ChannelMessage::PointResponse(response));
+    assert!(written(&effects).contains(&&LogWrite::Truncate(first)));
+}
+
+/// When the pause is over.
+fn rested(bench: &mut Bench) -> Vec<Effect> {
+    let deadline = bench.replica.repair_deadline().expect("after a pause");
+    bench.now_ms = deadline.as_nanos() / 1_000_000;
+    bench.step(Input::Tick)
+}
+
+/// Nobody has what the log itself does not hold any more, and nobody need have it.
+#[test]
+fn what_was_cut_off_while_others_were_asked_for_it_does_not_halt_the_replica() {
+    let mut bench = with_a_suffix();
+    damaged(&mut bench);
+    let effects = mended(&mut bench, lacks(3));
+    let (first, question) = asked(&bench, &effects).unwrap();
+    let effects = never(&mut bench, first, question.request);
+    let (second, question) = asked(&bench, &effects).unwrap();
+    cut(&mut bench);
+    let effects = never(&mut bench, second, question.request);
+    assert_eq!(bench.replica.view().halted, None);
+    assert_eq!(tried(&effects), None, "the store does not know of the cut");
+    assert_eq!(tried(&rested(&mut bench)), None, "nor does it now");
+    bench.persist_all();
+    assert_eq!(tried(&rested(&mut bench)), Some(0), "now it does");
+    // What is lacking all the same is asked for as ever.
+    let effects = mended(&mut bench, lacks(0));
+    let (voter, question) = asked(&bench, &effects).unwrap();
+    let effects = never(&mut bench, voter, question.request);
+    assert_eq!(bench.replica.view().halted, None, "one has said no");
+    let (voter, question) = asked(&bench, &effects).unwrap();
+    never(&mut bench, voter, question.request);
+    assert_eq!(bench.replica.view().halted, Some(HaltReason::Corrupt));
+}
+
+#[test]
+fn what_the_store_said_before_a_cut_is_asked_of_nobody() {
+    let mut under_way = with_a_suffix();
+    damaged(&mut under_way);
+    cut(&mut under_way);
+    let mut begun_after_it = with_a_suffix();
+    cut(&mut begun_after_it);
+    damaged(&mut begun_after_it);
+    for bench in [&mut under_way, &mut begun_after_it] {
+        let effects = mended(bench, lacks(3));
+        assert_eq!(asked(bench, &effects), None);
+        bench.persist_all();
+        assert_eq!(tried(&rested(bench)), Some(0));
+        mended(bench, MendOutcome::Done);
+        assert_eq!(bench.replica.repairing(), None);
+    }
 }
