@@ -378,6 +378,7 @@ const fn failure_of(refusal: &Refusal) -> PersistFailure {
         | Refusal::Deleted
         | Refusal::Discontinuous { .. }
         | Refusal::UnknownPosition { .. }
+        | Refusal::BeginsBackwards { .. }
         | Refusal::HardStateRegressed
         | Refusal::TrimBeyondTail { .. }
         | Refusal::Protected => PersistFailure::Refused,

@@ -10,11 +10,13 @@ use crate::Damage;
 use crate::lsn::Lsn;
 use crate::segment::Segment;
 
-/// A truncation that the files have not followed yet.
+/// A truncation that the files have not followed yet, or a new beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cut {
     /// The end of the log after it.
     pub(crate) at: LogPosition,
+    /// Nothing before it stays either: the log begins there.
+    pub(crate) begins: bool,
     /// Its record.
     pub(crate) lsn: Lsn,
 }
@@ -123,7 +125,19 @@ impl View {
             self.flushed = at;
             self.generation += 1;
         }
-        self.put_cut(Cut { at, lsn });
+        let begins = false;
+        self.put_cut(Cut { at, begins, lsn });
+    }
+
+    /// Follows a durable new beginning: nothing of the log stays.
+    pub(crate) fn begin(&mut self, at: LogPosition, lsn: Lsn) {
+        self.pending.clear();
+        self.pending_bytes = 0;
+        self.epochs = vec![EpochStart::of_beginning(at)];
+        (self.log_start, self.tail, self.flushed) = (at, at, at);
+        self.generation += 1;
+        let begins = true;
+        self.put_cut(Cut { at, begins, lsn });
     }
 
     /// The channel ends.
@@ -144,9 +158,10 @@ impl View {
     }
 
     /// Of two truncations the files need only follow the lower one: what lies between was written
-    /// after it and is still in memory.
+    /// after it and is still in memory. After a new beginning all of the log is.
     fn put_cut(&mut self, cut: Cut) {
-        let is_lower = |present: Cut| cut.at.seq < present.at.seq;
+        let is_lower =
+            |present: Cut| cut.begins || (!present.begins && cut.at.seq < present.at.seq);
         if self.cut.is_none_or(is_lower) || planted(Mutant::LaterCutWins) {
             self.cut = Some(cut);
         }
@@ -155,13 +170,16 @@ impl View {
     /// What a trim may remove from the segments now: beyond a truncation that they have not
     /// followed yet they hold another log than the one that the trim speaks of.
     pub(crate) fn trimmable_upto(&self) -> Seq {
-        self.cut
-            .map_or(self.trim_upto, |cut| self.trim_upto.min(cut.at.seq))
+        match self.cut {
+            Some(cut) if cut.begins => Seq::ZERO,
+            Some(cut) => self.trim_upto.min(cut.at.seq),
+            None => self.trim_upto,
+        }
     }
 
-    /// Where the truncation ends the log that the files have not followed yet.
-    pub(crate) fn pending_cut(&self) -> Option<LogPosition> {
-        self.cut.map(|cut| cut.at)
+    /// The truncation or new beginning that the files have not followed yet.
+    pub(crate) const fn pending_cut(&self) -> Option<Cut> {
+        self.cut
     }
 
     /// Takes out what the files lack.
@@ -185,7 +203,8 @@ impl View {
             // An equal cut that came later may stand for batches in between; the earlier one is
             // the one that replay can start from.
             self.cut = match self.cut {
-                Some(present) if present.at.seq < cut.at.seq => Some(present),
+                Some(present) if present.begins => Some(present),
+                Some(present) if present.at.seq < cut.at.seq && !cut.begins => Some(present),
                 _ => Some(cut),
             };
         }
@@ -199,7 +218,7 @@ impl View {
             return 0;
         }
         let visible = match self.cut {
-            Some(cut) if cut.at.seq < written.seq => cut.at,
+            Some(cut) if cut.begins || cut.at.seq < written.seq => cut.at,
             _ => written,
         };
         let before = self.pending_bytes;

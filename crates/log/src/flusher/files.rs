@@ -46,6 +46,8 @@ pub(crate) struct ChannelFiles {
     exists: bool,
     /// Of the two copies of the channel's state.
     generation: u64,
+    /// The position before the first batch of the segments. Readers may know of a later one already.
+    log_start: LogPosition,
     /// End of what the segments hold.
     written: LogPosition,
     unsynced_bytes: u64,
@@ -66,6 +68,7 @@ impl ChannelFiles {
         Self {
             exists: false,
             generation: 0,
+            log_start: origin,
             written: origin,
             unsynced_bytes: 0,
             kept: None,
@@ -81,6 +84,7 @@ impl ChannelFiles {
         Self {
             exists: true,
             generation,
+            log_start: state.log_start,
             written: state.tail(),
             kept: Some(state),
             second_is_synced: false,
@@ -129,7 +133,8 @@ impl ChannelFiles {
         work: &Work,
     ) -> Result<u64, WriteFault> {
         self.create_directory(shared, channel)?;
-        if let Some(cut) = work.cut.filter(|cut| cut.at.seq < self.written.seq) {
+        let cuts_files = |cut: &Cut| cut.begins || cut.at.seq < self.written.seq;
+        if let Some(cut) = work.cut.filter(cuts_files) {
             self.cut(shared, channel, work, cut)?;
         }
         let written = self.written.seq;
@@ -143,7 +148,7 @@ impl ChannelFiles {
     /// are synced.
     pub(super) fn state(&mut self, channel: &Channel, work: &Work) -> (u64, ChannelState) {
         let view = channel.view();
-        let mut state = state_of(channel, work, work.lsn, view.log_start, &view.segments);
+        let mut state = state_of(channel, work, work.lsn, self.log_start, &view.segments);
         state.halted.clone_from(&view.halted);
         drop(view);
         self.generation += 1;
@@ -210,11 +215,15 @@ impl ChannelFiles {
         state.trim_upto = state.trim_upto.max(trim_upto);
         prune_epochs(&mut state.epochs, log_start.seq);
         self.save(shared, channel, state)?;
+        self.log_start = log_start;
         let mut view = channel.view();
         let gone: Vec<Segment> = view.segments.drain(..trimmed).collect();
-        view.log_start = log_start;
+        // It may have begun anew, later on, since it was looked at.
+        if view.log_start.seq < log_start.seq {
+            view.log_start = log_start;
+            prune_epochs(&mut view.epochs, log_start.seq);
+        }
         view.generation += 1;
-        prune_epochs(&mut view.epochs, log_start.seq);
         drop(view);
         remove_segments(shared, channel, &gone)
     }
@@ -278,7 +287,7 @@ impl ChannelFiles {
         Ok(())
     }
 
-    /// Cuts the segments to where a truncation says.
+    /// Cuts the segments to where a truncation says; all of them go if the log begins anew.
     fn cut<D: Disk>(
         &mut self,
         shared: &Shared<D>,
@@ -287,7 +296,10 @@ impl ChannelFiles {
         cut: Cut,
     ) -> Result<(), WriteFault> {
         let segments = channel.view().segments.clone();
-        let kept = segments.partition_point(|segment| segment.record.previous.seq < cut.at.seq);
+        let kept = match cut.begins {
+            true => 0,
+            false => segments.partition_point(|one| one.record.previous.seq < cut.at.seq),
+        };
         let (keep, gone) = segments.split_at(kept);
         let mut keep = keep.to_vec();
         if let Some(last) = keep.last_mut() {
@@ -298,7 +310,7 @@ impl ChannelFiles {
             // What the checkpoint is about to count must be durable.
             shared.files.get(&*shared.disk, &path)?.sync_data()?;
         }
-        let log_start = channel.view().log_start;
+        let log_start = if cut.begins { cut.at } else { self.log_start };
         let mut applied = cut.lsn;
         if planted(Mutant::CutClaimsAll) {
             applied = work.lsn;
@@ -311,6 +323,7 @@ impl ChannelFiles {
         view.segments = keep;
         view.generation += 1;
         drop(view);
+        self.log_start = log_start;
         self.written = cut.at;
         self.unsynced_bytes = 0;
         if let Some((base, len)) = len {

@@ -33,6 +33,7 @@ pub(crate) enum RecordKind {
     CommitHint = 5,
     Trim = 6,
     Delete = 7,
+    Begin = 8,
 }
 
 impl RecordKind {
@@ -45,6 +46,7 @@ impl RecordKind {
             5 => Self::CommitHint,
             6 => Self::Trim,
             7 => Self::Delete,
+            8 => Self::Begin,
             other => {
                 return Err(DecodeError::UnknownValue {
                     what: "record kind",
@@ -63,6 +65,7 @@ impl RecordKind {
             WriteOp::CommitHint(_) => Self::CommitHint,
             WriteOp::Trim { .. } => Self::Trim,
             WriteOp::Delete => Self::Delete,
+            WriteOp::Begin(_) => Self::Begin,
         }
     }
 }
@@ -90,6 +93,7 @@ pub(crate) fn encoded_len(op: &WriteOp) -> usize {
             WriteOp::Append(batches) => batches.iter().map(Batch::size).sum(),
             WriteOp::Open { name, genesis } => name.len() + genesis.encode().len() + STRUCTURE_MAX,
             WriteOp::Truncate(_)
+            | WriteOp::Begin(_)
             | WriteOp::HardState(_)
             | WriteOp::CommitHint(_)
             | WriteOp::Trim { .. }
@@ -135,7 +139,7 @@ fn encode_body(out: &mut Vec<u8>, op: &WriteOp) {
                 genesis: genesis.clone(),
             },
         ),
-        WriteOp::Truncate(position) => structure(out, position),
+        WriteOp::Truncate(position) | WriteOp::Begin(position) => structure(out, position),
         WriteOp::HardState(hard_state) => structure(out, hard_state),
         WriteOp::CommitHint(seq) | WriteOp::Trim { upto: seq } => out.put_u64_le(seq.get()),
         WriteOp::Delete => {}
@@ -214,6 +218,7 @@ pub(crate) fn decode_body(
             WriteOp::Open { name, genesis }
         }
         RecordKind::Truncate => WriteOp::Truncate(read_structure::<LogPosition>(&body)?),
+        RecordKind::Begin => WriteOp::Begin(read_structure::<LogPosition>(&body)?),
         RecordKind::HardState => WriteOp::HardState(read_structure::<HardState>(&body)?),
         RecordKind::CommitHint => WriteOp::CommitHint(read_seq(&body)?),
         RecordKind::Trim => WriteOp::Trim {

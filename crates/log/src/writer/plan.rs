@@ -23,6 +23,8 @@ struct Known {
     deleted: bool,
     /// The lowest truncation of the group that is being planned.
     truncated: Option<Seq>,
+    /// Where the log begins after the group that is being planned, if it begins anew in it.
+    begun: Option<Seq>,
 }
 
 #[derive(Debug)]
@@ -130,6 +132,7 @@ impl Plan {
         for uid in self.touched.drain(..) {
             if let Some(entry) = self.channels.get_mut(&uid) {
                 entry.planned.truncated = None;
+                entry.planned.begun = None;
                 entry.durable = Some(entry.planned);
             }
         }
@@ -218,6 +221,7 @@ impl Known {
             hard_state: view.hard_state,
             deleted: view.deleted,
             truncated: None,
+            begun: None,
         }
     }
 
@@ -232,6 +236,10 @@ impl Known {
                 self.truncated = Some(self.truncated.map_or(at.seq, |low| low.min(at.seq)));
                 self.tail = *at;
                 Ok(())
+            }
+            WriteOp::Begin(at) => {
+                refuse_halted(channel)?;
+                self.begin(channel, *at)
             }
             WriteOp::HardState(next) => {
                 if regresses(&self.hard_state, next) {
@@ -258,6 +266,23 @@ impl Known {
             }
             WriteOp::CommitHint(_) | WriteOp::Open { .. } => Ok(()),
         }
+    }
+
+    fn begin(&mut self, channel: &Channel, at: LogPosition) -> Result<(), Refusal> {
+        if channel.is_protected() {
+            return Err(Refusal::Protected);
+        }
+        let log_start = channel.view().log_start.seq;
+        let log_start = self.begun.map_or(log_start, |begun| begun.max(log_start));
+        if at.seq <= log_start {
+            return Err(Refusal::BeginsBackwards {
+                at: at.seq,
+                log_start,
+            });
+        }
+        self.begun = Some(at.seq);
+        self.tail = at;
+        Ok(())
     }
 
     fn append(&mut self, batches: &[Batch]) -> Result<(), Refusal> {
@@ -300,7 +325,7 @@ fn check_position<'a, D: Disk>(
     if at == planned.tail || is_planned(before, at) {
         return Ok(());
     }
-    let is_durable = planned.truncated.is_none_or(|low| at.seq <= low);
+    let is_durable = planned.begun.is_none() && planned.truncated.is_none_or(|low| at.seq <= low);
     if is_durable && at.seq < planned.tail.seq {
         match reader::holds(shared, &entry.channel, at) {
             Ok(true) => return Ok(()),
@@ -324,6 +349,7 @@ fn is_planned<'a>(before: impl Iterator<Item = &'a WriteOp>, at: LogPosition) ->
                 held |= batches.iter().any(|batch| batch.position() == at);
             }
             WriteOp::Truncate(to) => held &= at.seq <= to.seq,
+            WriteOp::Begin(to) => held = at == *to,
             _ => {}
         }
     }
