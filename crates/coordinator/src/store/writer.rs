@@ -389,6 +389,7 @@ fn write_op(write: LogWrite) -> WriteOp {
     match write {
         LogWrite::Append(batches) => WriteOp::Append(batches),
         LogWrite::Truncate(position) => WriteOp::Truncate(position),
+        LogWrite::Begin(position) => WriteOp::Begin(position),
         LogWrite::HardState(state) => WriteOp::HardState(state),
         LogWrite::CommitHint(seq) => WriteOp::CommitHint(seq),
     }
