@@ -176,7 +176,6 @@ impl Mutant {
             Self::CountOldEpochs
                 | Self::DurableAcrossCut
                 | Self::ReadBeyondDurable
-                | Self::SnapshotOfUncommitted
                 | Self::StaleComparison
                 | Self::LaterCutWins
                 | Self::ForgetsCutOnError

@@ -149,6 +149,22 @@ impl World {
         }
     }
 
+    /// I14: what came before a log is told by a snapshot that is durable when the log begins.
+    fn i14_a_log_begins_with_its_snapshot(&self, node: usize, channel: ChannelIndex) {
+        let Some(process) = &self.nodes[node].process else {
+            return;
+        };
+        // A disk that cannot be read just now says nothing.
+        if let Ok(Some(found)) = process.reader.recovered(self.channels[channel].uid) {
+            let stands_at = found.snapshot.map(|(seq, _)| seq);
+            assert!(
+                stands_at.is_some_and(|seq| seq >= found.log_start.seq),
+                "I14: n{node} begins after {} with a snapshot as of {stands_at:?}",
+                found.log_start.seq
+            );
+        }
+    }
+
     /// A replica wants a snapshot kept. It is before anything that is to be kept later; the answer takes
     /// its time, or never comes.
     pub(crate) fn keep_snapshot(
@@ -305,8 +321,11 @@ impl World {
             self.chronicle
                 .i4_promises_never_go_back(node, channel, promise);
         }
-        if begun && let Some(member) = self.member_mut(node, channel) {
-            member.shadow.clear();
+        if begun {
+            self.i14_a_log_begins_with_its_snapshot(node, channel);
+            if let Some(member) = self.member_mut(node, channel) {
+                member.shadow.clear();
+            }
         }
         let Some(token) = token else { return };
         let input = match failure {
