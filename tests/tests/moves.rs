@@ -172,6 +172,62 @@ fn a_node_that_let_go_of_a_channel_takes_it_up_again() {
     check(&mesh, &first, &payloads);
 }
 
+/// Where each event of a producer is that has not been dropped yet.
+fn kept(producer: Producer, log_start: u64) -> Vec<(u64, String)> {
+    let (payloads, runs) = producer.finish();
+    let places = runs.iter().flat_map(|run| run.first..=run.last);
+    let placed = places.zip(payloads);
+    placed.filter(|(seq, _)| *seq >= log_start).collect()
+}
+
+/// A producer whose events have all been dropped goes on with the next number: the node that came knows it
+/// by what it was given in place of them, also after it was killed.
+#[test]
+fn a_channel_whose_beginning_is_gone_moves_and_its_producers_are_known() {
+    let mut mesh = Mesh::start_with(&MeshOptions {
+        nodes: 4,
+        environment: vec![
+            ("TETRARCH_STORAGE_SEGMENT_BYTES", "1MiB"),
+            ("TETRARCH_STORAGE_FLUSH_TRIGGER_BYTES", "1MiB"),
+        ],
+    });
+    let create = ["channel", "create", CHANNEL, "--replicas", "3"];
+    let created = mesh.run(&[&create[..], &["--max-bytes", "2MiB"]].concat());
+    assert_eq!(created.code, Some(0), "{}", created.stderr);
+    let leader = mesh.leader_of(CHANNEL);
+    let log_start = format!("tetrarch_channel_log_start_seq{{channel=\"{CHANNEL}\"}}");
+    let mut quiet = Producer::start(&mesh, CHANNEL, "q");
+    quiet.feed(100);
+    quiet.wait_acknowledged(100);
+    let mut loud = Producer::start_padded(&mesh, CHANNEL, "p", 1_000);
+    loud.feed(8_000);
+    loud.wait_acknowledged(8_000);
+    eventually("retention has dropped what the quiet one said", || {
+        mesh.nodes[leader].metric(&log_start) > 1_000.0
+    });
+    let keep = ["channel", "alter", CHANNEL, "--max-bytes", "1GiB"];
+    assert_eq!(mesh.run(&keep).code, Some(0));
+    let comes = spare(&mesh);
+    mesh.move_channel(CHANNEL, &[comes]);
+    quiet.feed(10);
+    loud.feed(100);
+    quiet.wait_acknowledged(110);
+    mesh.nodes[comes].kill();
+    mesh.nodes[comes].start();
+    mesh.wait_ready();
+    quiet.feed(10);
+    loud.feed(100);
+    quiet.wait_acknowledged(120);
+    loud.wait_acknowledged(8_200);
+    let first = mesh.nodes[comes].metric(&log_start);
+    assert!(first > 1_000.0, "it begins at {first}");
+    let first = format!("{first:.0}").parse().expect("a seq is a number");
+    let mut expected = [kept(quiet, first), kept(loud, first)].concat();
+    expected.sort_unstable();
+    let payloads: Vec<String> = expected.into_iter().map(|(_, payload)| payload).collect();
+    check(&mesh, &[comes], &payloads);
+}
+
 #[test]
 fn a_move_that_cannot_be_is_refused_and_changes_nothing() {
     let mut mesh = mesh_of(4);

@@ -178,6 +178,14 @@ pub enum Refusal {
         /// The position.
         at: LogPosition,
     },
+    /// The beginning of a log only ever moves forward.
+    #[error("the log begins at seq {log_start} and cannot begin anew at seq {at}")]
+    BeginsBackwards {
+        /// Where it should begin anew.
+        at: Seq,
+        /// Where it begins.
+        log_start: Seq,
+    },
     /// A hard state goes backwards.
     #[error("the hard state would go backwards")]
     HardStateRegressed,
@@ -189,7 +197,8 @@ pub enum Refusal {
         /// Last seq of the log.
         tail: Seq,
     },
-    /// The mesh's own channels are never trimmed, and stay where they are.
+    /// The mesh's own channels are never trimmed, so they never begin anywhere but at their beginning, and they
+    /// stay where they are.
     #[error("a channel of the mesh itself is never trimmed, and stays where it is")]
     Protected,
 }

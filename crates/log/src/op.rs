@@ -18,6 +18,9 @@ pub enum WriteOp {
     Append(Vec<Batch>),
     /// Everything after this position goes; it is the new end of the log.
     Truncate(LogPosition),
+    /// Everything goes, and the log begins and ends at this position, which lies after its present
+    /// beginning. What came before is told by a snapshot that is kept already.
+    Begin(LogPosition),
     /// The election promise.
     HardState(HardState),
     /// A commit position that is known. Kept as a lower bound only.

@@ -9,7 +9,7 @@ use crate::WriteOp;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reference {
     origin: LogPosition,
-    /// From the very beginning on, also what was trimmed.
+    /// From the very beginning on, or where the log began anew; also what was trimmed.
     pub log: Vec<Batch>,
     /// The latest promise.
     pub hard_state: HardState,
@@ -47,6 +47,12 @@ impl Reference {
         self.position(self.log.len())
     }
 
+    /// The earliest position at which it can begin.
+    #[must_use]
+    pub const fn beginning(&self) -> LogPosition {
+        self.origin
+    }
+
     /// The end of its first `count` batches.
     #[must_use]
     pub fn position(&self, count: usize) -> LogPosition {
@@ -60,6 +66,9 @@ impl Reference {
     #[must_use]
     pub fn epochs(&self, start: Seq) -> Vec<EpochStart> {
         let mut epochs: Vec<EpochStart> = Vec::new();
+        if self.origin.seq > Seq::ZERO {
+            epochs.push(EpochStart::of_beginning(self.origin));
+        }
         let mut before = self.origin.epoch;
         for batch in &self.log {
             if batch.epoch() != before {
@@ -88,6 +97,11 @@ impl Reference {
     pub fn follow(&mut self, op: &WriteOp) {
         match op {
             WriteOp::Append(batches) => self.log.extend(batches.iter().cloned()),
+            WriteOp::Begin(at) => {
+                self.log.clear();
+                self.origin = *at;
+                self.trim = self.trim.max(at.seq);
+            }
             WriteOp::Truncate(at) => self.log.retain(|batch| batch.last_seq() <= at.seq),
             WriteOp::HardState(state) => self.hard_state = *state,
             WriteOp::CommitHint(seq) => self.hint = self.hint.max(*seq),

@@ -127,6 +127,10 @@ mutants! {
     LetsGoAtOnce,
     /// A start takes the first voters for the present ones.
     VotersForgottenAtStart,
+    /// Batches that the snapshot covers take effect once more when they come.
+    CoveredAppliedAgain,
+    /// A log begins anew before the snapshot is kept that tells what came before.
+    BeginWithoutSnapshot,
 
     // Devised from the code alone, by somebody who had not read the checks.
     /// A vote for whom the last vote was for is taken as given, whatever the epoch.
@@ -172,7 +176,6 @@ impl Mutant {
             Self::CountOldEpochs
                 | Self::DurableAcrossCut
                 | Self::ReadBeyondDurable
-                | Self::SnapshotOfUncommitted
                 | Self::StaleComparison
                 | Self::LaterCutWins
                 | Self::ForgetsCutOnError

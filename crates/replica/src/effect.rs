@@ -4,6 +4,7 @@
 //! until the persist that it depends on has completed, so an effect that comes out may be carried
 //! out at once. The shell carries effects out in order and decides nothing.
 
+use bytes::Bytes;
 use tetrarch_fsm::{StateTransition, StateTransitionError};
 use tetrarch_wire::{
     Batch, Epoch, HardState, LogPosition, Seq, VoterId,
@@ -48,6 +49,9 @@ pub enum LogWrite {
     Append(Vec<Batch>),
     /// Everything after this position goes; it is the new end of the log.
     Truncate(LogPosition),
+    /// Everything goes, and the log begins and ends at this position. What came before is told by the
+    /// snapshot that was saved last.
+    Begin(LogPosition),
     /// The election promise.
     HardState(HardState),
     /// A commit position known now. Only ever used to notice a truncation below it.
@@ -196,6 +200,16 @@ pub enum Effect {
     Trim {
         /// The last seq that may go.
         upto: Seq,
+    },
+    /// Save a snapshot, and say whether it was kept ([`crate::Input::SnapshotSaved`]). It is durable
+    /// before that is said, and one that was to be saved earlier does not take its place.
+    SaveSnapshot {
+        /// Comes back with the answer.
+        save: u64,
+        /// The committed seq that it stands at.
+        seq: Seq,
+        /// What it says.
+        bytes: Bytes,
     },
     /// The voters are those that the catalog wants under this version: it is to be told. Repeated until
     /// it knows.

@@ -165,6 +165,13 @@ pub enum Input {
         /// The position before the first batch that is held now.
         log_start: LogPosition,
     },
+    /// [`crate::Effect::SaveSnapshot`] was tried.
+    SnapshotSaved {
+        /// Which.
+        save: u64,
+        /// Whether the snapshot is durable.
+        worked: bool,
+    },
     /// The disk of this node is as full as that now (protocol §12).
     DiskLevel(DiskLevel),
     /// The channel's bytes on this node are damaged beyond mending (found at a start or by a read).

@@ -143,8 +143,10 @@ impl Replica {
             damaged,
             reached,
             releases,
+            snapshot,
             ..
         } = recovered;
+        let covered = snapshot.map_or(Seq::ZERO, |(seq, _)| seq);
         Ok(Self {
             me,
             channel,
@@ -158,6 +160,7 @@ impl Replica {
             commit: log_start.seq,
             commit_hint,
             hinted: commit_hint,
+            covered,
             producers,
             controls: Controls::new(config, found.trim_point),
             members: Members::default(),
@@ -165,6 +168,7 @@ impl Replica {
             silence: Silence::new(now.mono),
             thrash: Thrash::default(),
             catch_up: CatchUp::None,
+            beginning: None,
             candidacy: None,
             leadership: None,
             handover: None,
@@ -183,11 +187,10 @@ impl Replica {
     /// in the order of the log and before the first step. `control` is what a control batch says.
     pub fn replay(&mut self, header: &BatchHeader, control: Option<&Control>) {
         self.last_ts_ms = self.last_ts_ms.max(header.ts_ms);
-        self.producers.apply(header, control);
+        self.let_take_effect(header, control);
         if planted(Mutant::ReplayCommits) {
             self.producers.commit(header.last_seq());
         }
-        self.controls.apply(header.last_seq(), control);
     }
 }
 

@@ -11,7 +11,7 @@ use tetrarch_wire::{ChannelUid, Epoch, HardState, LogPosition, ReplicaRole, Seq,
 use crate::{
     AdminOutcome, Context, Effect, HaltReason, Input, PersistFailure, ReadTicket, RoleChange,
     Settings,
-    catchup::{CatchUp, ReadPurpose},
+    catchup::{Beginning, CatchUp, ReadPurpose},
     durability::Durability,
     election::{Candidacy, Silence, Thrash},
     log_state::LogState,
@@ -43,6 +43,8 @@ pub struct Replica {
     pub(crate) commit_hint: Seq,
     /// The last commit position that was written as a hint.
     pub(crate) hinted: Seq,
+    /// Up to where the snapshot stood that the producers and the configuration were taken from.
+    pub(crate) covered: Seq,
     pub(crate) producers: ProducerTable,
     pub(crate) controls: Controls,
     pub(crate) members: Members,
@@ -50,6 +52,7 @@ pub struct Replica {
     pub(crate) silence: Silence,
     pub(crate) thrash: Thrash,
     pub(crate) catch_up: CatchUp,
+    pub(crate) beginning: Option<Beginning>,
     pub(crate) candidacy: Option<Candidacy>,
     pub(crate) leadership: Option<Box<Leadership>>,
     pub(crate) handover: Option<Handover>,
@@ -107,6 +110,9 @@ impl Replica {
             }
             Input::LogRead { ticket, result } => self.on_log_read(ticket, result, context),
             Input::Trimmed { log_start } => self.log.trimmed(log_start),
+            Input::SnapshotSaved { save, worked } => {
+                self.on_snapshot_saved(save, worked, context);
+            }
             Input::DiskLevel(level) => self.on_disk_level(level, context),
             Input::Corrupt => self.halt(HaltReason::Corrupt, context),
             Input::Damaged { segment } => self.on_damaged(segment, context),
@@ -160,6 +166,7 @@ impl Replica {
             | Input::Flush
             | Input::Persisted { .. }
             | Input::Trimmed { .. }
+            | Input::SnapshotSaved { .. }
             | Input::Corrupt => {}
         }
     }
@@ -183,6 +190,7 @@ impl Replica {
                 self.give_up_if_stranded(ctx);
                 self.give_up_if_unreadable(ctx);
                 self.carry_out_placement(ctx);
+                self.let_go_of_offer(ctx.now.mono);
                 self.probe_silent_followers(ctx);
                 self.form_batches(ctx);
             }

@@ -143,10 +143,19 @@ impl Replica {
     /// who votes, what was trimmed, and the producers.
     #[must_use]
     pub fn snapshot(&self) -> (Seq, Bytes) {
-        let config = self.controls.config_at(self.commit);
+        // A log may begin with the one that is being saved as soon as it is: nothing that knows less
+        // may take its place.
+        if let Some(beginning) = &self.beginning
+            && let Some(bytes) = beginning.whole()
+        {
+            return (beginning.header().seq, bytes);
+        }
+        // The log may not have reached yet what an earlier snapshot said of it.
+        let seq = self.commit.max(self.covered);
+        let config = self.controls.config_at(seq);
         let trim_point = self.controls.trim_point();
         let snapshot = snapshot::encode(config, trim_point, &self.producers);
-        (self.commit, snapshot)
+        (seq, snapshot)
     }
 
     /// Bytes of recent batches in memory.

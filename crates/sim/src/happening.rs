@@ -60,6 +60,17 @@ impl World {
                     self.read_log(node, channel, (ticket, from, max_bytes));
                 }
             }
+            Event::SnapshotSaved {
+                node,
+                start,
+                channel,
+                save,
+                worked,
+            } => {
+                if self.nodes[node].process_of(start).is_some() {
+                    self.step(node, channel, Input::SnapshotSaved { save, worked });
+                }
+            }
             Event::Mend {
                 node,
                 start,

@@ -48,6 +48,7 @@ impl Packet {
                 ChannelMessage::SegOffer(_)
                 | ChannelMessage::SegRequest(_)
                 | ChannelMessage::SegData(_) => "segment",
+                ChannelMessage::SnapshotRequest(_) | ChannelMessage::SnapshotChunk(_) => "snapshot",
                 ChannelMessage::ForkReport(_)
                 | ChannelMessage::ForkPull(_)
                 | ChannelMessage::ForkResolved(_) => "fork",

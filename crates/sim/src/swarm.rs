@@ -206,7 +206,12 @@ impl Swarm {
         if self.nodes > 3 && dice.permille(600) {
             self.moves = dice.between(2, 40);
             self.has_moves = true;
-            self.trims = 0;
+            self.trims = dice.pick(&[0, 300, 900]);
+            if self.trims > 0 {
+                // Little is enough to be dropped, so that who comes must begin where the others do.
+                self.store.segment_bytes = 4 * 1024;
+                self.store.flush_trigger_bytes = 4 * 1024;
+            }
         }
     }
 

@@ -77,6 +77,7 @@ impl Trace {
             Effect::Halted(_) => 13,
             Effect::Mend { segment, .. } => segment.get() << 4 | 14,
             Effect::Placed { version } => version << 4 | 15,
+            Effect::SaveSnapshot { seq, .. } => seq.get() << 4,
         };
         let place = (node as u64) << 56 | (channel as u64) << 48;
         let mixed = self.hash.rotate_left(7) ^ code ^ place ^ now.rotate_left(20);

@@ -84,6 +84,14 @@ pub(crate) enum Event {
         from: Seq,
         max_bytes: u32,
     },
+    /// A replica is told whether a snapshot is kept.
+    SnapshotSaved {
+        node: usize,
+        start: u64,
+        channel: ChannelIndex,
+        save: u64,
+        worked: bool,
+    },
     /// The flusher comes to a damaged segment.
     Mend {
         node: usize,
@@ -196,6 +204,7 @@ impl Event {
             | Self::NotWritten { node, .. }
             | Self::FlusherRuns { node, .. }
             | Self::LogRead { node, .. }
+            | Self::SnapshotSaved { node, .. }
             | Self::Mend { node, .. }
             | Self::Timer { node, .. }
             | Self::BeatTick { node, .. }
@@ -377,6 +386,11 @@ impl World {
             &self.channels,
             &self.damaged,
         );
+        for node in 0..self.nodes.len() {
+            for channel in self.held_by(node) {
+                self.i14_knows_what_everybody_knows(node, channel);
+            }
+        }
         self.tally.nanoseconds += self.now;
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Link, Seq, VoterId};
+use crate::{Link, LogPosition, Seq, VoterId};
 
 /// A leadership term: its number and the voter it was granted to, ordered by number first
 /// (protocol §3.1). It is stored in full everywhere, so that a node that was wiped and came back
@@ -53,4 +53,17 @@ pub struct EpochStart {
     pub start: Seq,
     /// Link of that batch.
     pub link: Link,
+}
+
+impl EpochStart {
+    /// The row of a log of which nothing before `start` is known but that position itself: its epoch
+    /// began there or earlier, like that of a log whose front retention has dropped.
+    #[must_use]
+    pub const fn of_beginning(start: LogPosition) -> Self {
+        Self {
+            epoch: start.epoch,
+            start: start.seq,
+            link: start.link,
+        }
+    }
 }

@@ -40,6 +40,9 @@ pub const MAX_CHANNEL_ROWS: usize = 1_024;
 pub const MAX_SUCCESSORS: usize = 16;
 /// Most holes in one repair request, and answers to it.
 pub const MAX_REPAIR_RANGES: usize = 256;
+/// Most bytes in what a start, or a replica that begins in the middle of a log, must know of the
+/// part of it that it does not read.
+pub const MAX_SNAPSHOT_BYTES: usize = 256 * 1024 * 1024;
 /// Most epochs in the description of a fork.
 pub const MAX_FORK_EPOCHS: usize = 256;
 /// Most runs in which the events of a settled fork stand in the main log, per message.

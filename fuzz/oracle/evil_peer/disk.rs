@@ -92,6 +92,9 @@ impl Disk {
                     assert!(at.seq >= self.start.seq, "truncated to what is trimmed");
                     self.log.cut(at.seq);
                 }
+                LogWrite::Begin(at) => {
+                    panic!("it begins at {at:?}, which nobody can have shown it")
+                }
                 LogWrite::HardState(promise) => {
                     let before = self.hard_state.epoch_seen;
                     assert!(promise.epoch_seen >= before, "I4: a promise went back");

@@ -194,6 +194,7 @@ impl<'a> Life<'a> {
             Effect::Trim { upto } => self.may_go = self.may_go.max(upto),
             Effect::Send { epoch, message, .. } => self.overhear_message(epoch, &message),
             Effect::Mend { segment, .. } => self.mending = Some(segment),
+            Effect::SaveSnapshot { .. } => panic!("nobody can have given it a snapshot"),
             Effect::Reply { .. }
             | Effect::ReadIndexReady { .. }
             | Effect::AdminDone { .. }
@@ -232,6 +233,7 @@ impl<'a> Life<'a> {
                 self.known.wants = Wants::Batches;
             }
             ChannelMessage::RepairRequest(repair) => self.known.request = repair.request,
+            ChannelMessage::SnapshotRequest(ask) => self.known.request = ask.request,
             _ => {}
         }
     }

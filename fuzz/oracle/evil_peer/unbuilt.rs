@@ -1,13 +1,13 @@
-//! Messages that nobody sends yet, which whoever is sent one refuses, and those about mending logs, of which
-//! a replica that mends nothing has no use.
+//! Messages that nobody sends yet, which whoever is sent one refuses, those about mending logs, of which
+//! a replica that mends nothing has no use, and those about beginning in the middle of one.
 
 use bytes::Bytes;
 use tetrarch_wire::{
-    Epoch, Link, LogPosition, Seq, VoterId,
+    Epoch, Link, LogPosition, Seq, VoterId, checksum,
     frame::{
         ChannelMessage, ConflictResult, ForkPull, ForkReport, ForkResolved, LeaderConflict,
-        RepairAnswer, RepairRequest, RepairResponse, SegData, SegOffer, SegRequest, SyncClass,
-        TransferPrepare,
+        RepairAnswer, RepairRequest, RepairResponse, SegData, SegOffer, SegRequest, SnapshotChunk,
+        SnapshotHeader, SnapshotRequest, SyncClass, TransferPrepare,
     },
 };
 
@@ -15,13 +15,19 @@ use super::Cursor;
 
 /// One of them.
 pub(crate) fn message(cursor: &mut Cursor<'_>) -> ChannelMessage {
-    let kind = cursor.byte() % 11;
+    let kind = cursor.byte() % 13;
     let number = cursor.number();
     let seq = Seq::new(number);
     let at = LogPosition {
         seq,
         epoch: Epoch::new(number, VoterId::NONE),
         link: Link::from_bytes([0; 16]),
+    };
+    let snapshot = SnapshotHeader {
+        start: at,
+        seq,
+        len: 8,
+        checksum: checksum::crc32c(b"snapshot"),
     };
     match kind {
         0 => ChannelMessage::TransferPrepare(TransferPrepare { must_have: seq }),
@@ -78,6 +84,17 @@ pub(crate) fn message(cursor: &mut Cursor<'_>) -> ChannelMessage {
             from: seq,
             max_bytes: 1,
             class: SyncClass::Background,
+        }),
+        10 => ChannelMessage::SnapshotRequest(SnapshotRequest {
+            request: number,
+            of: number.is_multiple_of(2).then_some(snapshot),
+            offset: number,
+        }),
+        11 => ChannelMessage::SnapshotChunk(SnapshotChunk {
+            request: number,
+            of: snapshot,
+            offset: 0,
+            bytes: Bytes::from_static(b"snapshot"),
         }),
         _ => ChannelMessage::ForkResolved(ForkResolved {
             fork_id: [0; 16],

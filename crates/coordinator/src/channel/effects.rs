@@ -52,6 +52,9 @@ impl Worker {
             } => {
                 self.read_log(channel, ticket, from, max_bytes);
             }
+            Effect::SaveSnapshot { save, seq, bytes } => {
+                self.keep_snapshot(channel, save, seq, bytes);
+            }
             Effect::Mend { segment, batches } => self.mend(channel, segment, batches),
             Effect::RoleChanged(change) => self.role_changed(channel, change),
             Effect::TransitionRejected(error) => {

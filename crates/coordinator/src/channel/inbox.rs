@@ -118,6 +118,12 @@ pub(crate) enum StoreAnswer {
         segment: Seq,
         result: Result<Mended, Failure>,
     },
+    /// A snapshot with which a log is to begin was to be saved.
+    SnapshotSaved {
+        channel: ChannelUid,
+        save: u64,
+        worked: bool,
+    },
     /// A channel whose segments are whole again was read as at a start.
     Opened(Box<ChannelOpening>),
 }

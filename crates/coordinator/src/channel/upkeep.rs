@@ -1,11 +1,15 @@
 //! What a worker does for all of its channels from time to time: earn their rows in the beats,
 //! measure lag, save producers, hand over.
 
+use bytes::Bytes;
 use tetrarch_replica::Input;
 use tetrarch_wire::{ChannelUid, ReplicaRole, Seq};
 
-use super::{Worker, tickets::Waiting};
-use crate::{clock, store::FlushOrder};
+use super::{StoreAnswer, Worker, tickets::Waiting};
+use crate::{
+    clock,
+    store::{AfterSnapshot, FlushOrder},
+};
 
 /// After how many committed events the snapshot of a channel is saved again, so that a start
 /// has a bounded number of batches to read back.
@@ -37,7 +41,7 @@ impl Worker {
 
     /// Drops what retention allows to drop, once a snapshot is saved.
     pub(super) fn trim(&mut self, channel: ChannelUid, upto: Seq) {
-        self.save_snapshot_of(channel, Some(upto));
+        self.save_snapshot_of(channel, AfterSnapshot::Trim(upto));
     }
 
     pub(super) fn save_snapshots(&mut self) {
@@ -46,11 +50,11 @@ impl Worker {
         });
         let due: Vec<ChannelUid> = channels.map(|(channel, ..)| channel).collect();
         for channel in due {
-            self.save_snapshot_of(channel, None);
+            self.save_snapshot_of(channel, AfterSnapshot::Nothing);
         }
     }
 
-    fn save_snapshot_of(&mut self, channel: ChannelUid, then_trim: Option<Seq>) {
+    fn save_snapshot_of(&mut self, channel: ChannelUid, then: AfterSnapshot) {
         if let Some((replica, actor)) = self.shard.get_mut(channel) {
             let (seq, bytes) = replica.snapshot();
             actor.snapshot_saved = seq;
@@ -58,8 +62,34 @@ impl Worker {
                 channel,
                 seq,
                 bytes,
-                then_trim,
+                then,
             });
+        }
+    }
+
+    /// A replica wants the snapshot kept with which its log is to begin. Orders are carried out in turn, so
+    /// that none that came before takes its place.
+    pub(super) fn keep_snapshot(&mut self, channel: ChannelUid, save: u64, seq: Seq, bytes: Bytes) {
+        let answers = self.answers.clone();
+        let done = move |worked| {
+            let answer = StoreAnswer::SnapshotSaved {
+                channel,
+                save,
+                worked,
+            };
+            if answers.send(answer).is_err() {
+                tracing::debug!("the worker stopped before a snapshot was saved");
+            }
+        };
+        let order = FlushOrder::SaveSnapshot {
+            channel,
+            seq,
+            bytes,
+            then: AfterSnapshot::Tell(Box::new(done)),
+        };
+        if !self.context.flush.order(order) {
+            let worked = false;
+            self.step(channel, Input::SnapshotSaved { save, worked });
         }
     }
 

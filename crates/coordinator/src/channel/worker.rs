@@ -252,6 +252,11 @@ impl Worker {
                 segment,
                 result,
             } => self.on_mended(channel, segment, result),
+            StoreAnswer::SnapshotSaved {
+                channel,
+                save,
+                worked,
+            } => self.step(channel, Input::SnapshotSaved { save, worked }),
             StoreAnswer::Opened(opening) => self.reopen(*opening),
         }
     }

@@ -32,6 +32,19 @@ const PURGE_EVERY: u32 = 36_000;
 /// Told what mending a segment came to.
 type MendDone = Box<dyn FnOnce(Result<Mended, Failure>) + Send>;
 
+/// Told whether a snapshot is durable.
+type SaveDone = Box<dyn FnOnce(bool) + Send>;
+
+/// What waits for a snapshot.
+pub(crate) enum AfterSnapshot {
+    /// Nothing.
+    Nothing,
+    /// The log may be trimmed up to here: the batches that the producers are remembered by go with it.
+    Trim(Seq),
+    /// Somebody wants to know whether it is durable.
+    Tell(SaveDone),
+}
+
 /// What the flusher does besides flushing.
 pub(crate) enum FlushOrder {
     /// Save what is remembered of a channel's producers.
@@ -39,9 +52,8 @@ pub(crate) enum FlushOrder {
         channel: ChannelUid,
         seq: Seq,
         bytes: Bytes,
-        /// Up to where the log may be trimmed once that is durable: the batches that the producers
-        /// are remembered by go with it.
-        then_trim: Option<Seq>,
+        /// What waits for that to be durable.
+        then: AfterSnapshot,
     },
     /// Mend a damaged segment as far as these batches allow.
     Mend {
@@ -177,18 +189,23 @@ impl FlushThread {
                     channel,
                     seq,
                     bytes,
-                    then_trim,
-                } => match self.flusher.save_snapshot(channel, seq, &bytes) {
-                    Ok(()) => {
-                        if let Some(upto) = then_trim {
-                            self.writes.order(channel, WriteOp::Trim { upto });
+                    then,
+                } => {
+                    let saved = self.flusher.save_snapshot(channel, seq, &bytes);
+                    if let Err(error) = &saved {
+                        tracing::warn!(%channel, %error, "the snapshot was not saved");
+                    }
+                    match then {
+                        AfterSnapshot::Nothing => {}
+                        // What is not trimmed now is trimmed with what retention lets go next.
+                        AfterSnapshot::Trim(upto) => {
+                            if saved.is_ok() {
+                                self.writes.order(channel, WriteOp::Trim { upto });
+                            }
                         }
+                        AfterSnapshot::Tell(done) => done(saved.is_ok()),
                     }
-                    // What is not trimmed now is trimmed with what retention lets go next.
-                    Err(error) => {
-                        tracing::warn!(%channel, %error, "the producers were not saved");
-                    }
-                },
+                }
                 FlushOrder::Mend {
                     channel,
                     segment,

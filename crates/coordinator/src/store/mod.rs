@@ -9,7 +9,7 @@ mod reads;
 mod scrub;
 mod writer;
 
-pub(crate) use flusher::{FlushHandle, FlushOrder};
+pub(crate) use flusher::{AfterSnapshot, FlushHandle, FlushOrder};
 pub(crate) use reads::{ReadHandle, ReadOutcome};
 pub(crate) use scrub::ScrubHandle;
 pub(crate) use writer::{Opening, Origin, StoreEvent, StoreEvents, WriteHandle};

@@ -394,6 +394,7 @@ const fn failure_of(refusal: &Refusal) -> PersistFailure {
         | Refusal::Released
         | Refusal::Discontinuous { .. }
         | Refusal::UnknownPosition { .. }
+        | Refusal::BeginsBackwards { .. }
         | Refusal::HardStateRegressed
         | Refusal::TrimBeyondTail { .. }
         | Refusal::Protected => PersistFailure::Refused,
@@ -404,6 +405,7 @@ fn write_op(write: LogWrite) -> WriteOp {
     match write {
         LogWrite::Append(batches) => WriteOp::Append(batches),
         LogWrite::Truncate(position) => WriteOp::Truncate(position),
+        LogWrite::Begin(position) => WriteOp::Begin(position),
         LogWrite::HardState(state) => WriteOp::HardState(state),
         LogWrite::CommitHint(seq) => WriteOp::CommitHint(seq),
     }

@@ -121,6 +121,8 @@ pub(super) const fn purpose(frame: FrameType) -> Purpose {
         | FrameType::SegOffer
         | FrameType::SegRequest
         | FrameType::SegData
+        | FrameType::SnapshotRequest
+        | FrameType::SnapshotChunk
         | FrameType::ForkReport
         | FrameType::ForkPull
         | FrameType::ForkResolved => Purpose::Log,

@@ -10,11 +10,13 @@ use crate::Damage;
 use crate::lsn::Lsn;
 use crate::segment::Segment;
 
-/// A truncation that the files have not followed yet.
+/// A truncation that the files have not followed yet, or a new beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cut {
     /// The end of the log after it.
     pub(crate) at: LogPosition,
+    /// Nothing before it stays either: the log begins there.
+    pub(crate) begins: bool,
     /// Its record.
     pub(crate) lsn: Lsn,
     /// The store let go of the channel.
@@ -139,14 +141,26 @@ impl View {
         }
         self.put_cut(Cut {
             at,
+            begins: false,
             lsn,
             ends_holding: false,
         });
     }
 
-    /// This store lets go of the channel: the log is cut to its very beginning, which a trim may have
-    /// removed. What was promised stays, and so does a halt: nobody knows what one who lost something
-    /// has promised.
+    /// Follows a durable new beginning: nothing of the log stays.
+    pub(crate) fn begin(&mut self, at: LogPosition, lsn: Lsn) {
+        self.begin_with(vec![EpochStart::of_beginning(at)], at);
+        self.put_cut(Cut {
+            at,
+            begins: true,
+            lsn,
+            ends_holding: false,
+        });
+    }
+
+    /// This store lets go of the channel: nothing of the log stays, and it ends at its very beginning,
+    /// which a trim may have removed. What was promised stays, and so does a halt: nobody knows what one
+    /// who lost something has promised.
     pub(crate) fn release(&mut self, origin: LogPosition, lsn: Lsn) {
         if self.tail.rank() > self.reached.rank() {
             self.reached = self.tail;
@@ -155,15 +169,20 @@ impl View {
         self.releases += 1;
         self.commit_hint = Seq::ZERO;
         self.trim_upto = Seq::ZERO;
-        self.truncate(origin, lsn);
-        // Replay can start from here, whatever was cut before.
-        self.cut = Some(Cut {
+        self.begin_with(Vec::new(), origin);
+        self.put_cut(Cut {
             at: origin,
+            begins: true,
             lsn,
             ends_holding: true,
         });
-        self.log_start = origin;
-        self.flushed = origin;
+    }
+
+    fn begin_with(&mut self, epochs: Vec<EpochStart>, at: LogPosition) {
+        self.pending.clear();
+        self.pending_bytes = 0;
+        self.epochs = epochs;
+        (self.log_start, self.tail, self.flushed) = (at, at, at);
         self.generation += 1;
     }
 
@@ -185,24 +204,33 @@ impl View {
     }
 
     /// Of two truncations the files need only follow the lower one: what lies between was written
-    /// after it and is still in memory.
+    /// after it and is still in memory. After a new beginning all of the log is.
     fn put_cut(&mut self, cut: Cut) {
-        let is_lower = |present: Cut| cut.at.seq < present.at.seq;
+        let is_lower =
+            |present: Cut| cut.begins || (!present.begins && cut.at.seq < present.at.seq);
         if self.cut.is_none_or(is_lower) || planted(Mutant::LaterCutWins) {
-            self.cut = Some(cut);
+            // The snapshot of an earlier holding goes whatever came after that.
+            let ended_before = self.cut.is_some_and(|present| present.ends_holding);
+            self.cut = Some(Cut {
+                ends_holding: cut.ends_holding || ended_before,
+                ..cut
+            });
         }
     }
 
     /// What a trim may remove from the segments now: beyond a truncation that they have not
     /// followed yet they hold another log than the one that the trim speaks of.
     pub(crate) fn trimmable_upto(&self) -> Seq {
-        self.cut
-            .map_or(self.trim_upto, |cut| self.trim_upto.min(cut.at.seq))
+        match self.cut {
+            Some(cut) if cut.begins => Seq::ZERO,
+            Some(cut) => self.trim_upto.min(cut.at.seq),
+            None => self.trim_upto,
+        }
     }
 
-    /// Where the truncation ends the log that the files have not followed yet.
-    pub(crate) fn pending_cut(&self) -> Option<LogPosition> {
-        self.cut.map(|cut| cut.at)
+    /// The truncation or new beginning that the files have not followed yet.
+    pub(crate) const fn pending_cut(&self) -> Option<Cut> {
+        self.cut
     }
 
     /// Whether a snapshot that is there is of an earlier holding: it stands for a log that is gone.
@@ -234,9 +262,11 @@ impl View {
             // An equal cut that came later may stand for batches in between; the earlier one is
             // the one that replay can start from.
             self.cut = match self.cut {
-                Some(present) if present.ends_holding || present.at.seq < cut.at.seq => {
-                    Some(present)
-                }
+                Some(present) if present.begins => Some(Cut {
+                    ends_holding: present.ends_holding || cut.ends_holding,
+                    ..present
+                }),
+                Some(present) if present.at.seq < cut.at.seq && !cut.begins => Some(present),
                 _ => Some(cut),
             };
         }
@@ -250,7 +280,7 @@ impl View {
             return 0;
         }
         let visible = match self.cut {
-            Some(cut) if cut.at.seq < written.seq => cut.at,
+            Some(cut) if cut.begins || cut.at.seq < written.seq => cut.at,
             _ => written,
         };
         let before = self.pending_bytes;

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use tetrarch_wire::batch::{BatchDraft, EventBlock};
 use tetrarch_wire::{
-    Batch, ChannelClass, ChannelConfig, ChannelUid, ClusterId, Epoch, Event, HardState,
+    Batch, ChannelClass, ChannelConfig, ChannelUid, ClusterId, Epoch, Event, HardState, Link,
     LogPosition, NodeId, ProducerEpoch, ProducerId, ProducerSeq, Seq, StoreId, Voter, VoterId,
 };
 
@@ -49,6 +49,8 @@ pub(crate) fn vote(n: u64) -> HardState {
 pub(crate) struct Log {
     pub(crate) all: Vec<Batch>,
     pub(crate) epoch: Epoch,
+    /// Where it begins.
+    origin: LogPosition,
     written: u64,
 }
 
@@ -57,6 +59,7 @@ impl Log {
         Self {
             all: Vec::new(),
             epoch: Epoch::new(1, voter()),
+            origin: LogPosition::origin(genesis().genesis_link()),
             written: 0,
         }
     }
@@ -70,8 +73,7 @@ impl Log {
     }
 
     pub(crate) fn tail(&self) -> LogPosition {
-        let origin = LogPosition::origin(genesis().genesis_link());
-        self.all.last().map_or(origin, Batch::position)
+        self.all.last().map_or(self.origin, Batch::position)
     }
 
     /// Adds batches of one event with payloads of `size` bytes, no two alike.
@@ -85,6 +87,18 @@ impl Log {
             self.all.push(batch);
         }
         self.all[from..].to_vec()
+    }
+
+    /// Begins anew at `seq`, in the middle of a later epoch.
+    pub(crate) fn begin(&mut self, seq: Seq) -> LogPosition {
+        self.all.clear();
+        self.epoch.n += 1;
+        self.origin = LogPosition {
+            seq,
+            epoch: self.epoch,
+            link: Link::genesis(&seq.get().to_le_bytes()),
+        };
+        self.origin
     }
 
     /// Keeps the first `count` batches; what follows is written in another epoch.

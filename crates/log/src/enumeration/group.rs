@@ -52,6 +52,12 @@ impl<'a> Draft<'a> {
         self.push(channel, WriteOp::Truncate(end))
     }
 
+    /// The log begins anew at a seq.
+    pub(crate) fn begin(mut self, channel: u8, seq: u64) -> Self {
+        let at = self.log(channel).begin(Seq::new(seq));
+        self.push(channel, WriteOp::Begin(at))
+    }
+
     /// Promises a vote in the epoch of this number.
     pub(crate) fn vote(self, channel: u8, n: u64) -> Self {
         self.push(channel, WriteOp::HardState(vote(n)))

@@ -74,7 +74,8 @@ impl Promise {
     fn is_kept_by(&self, found: &RecoveredChannel, read: &[Batch]) -> bool {
         let start = found.log_start.seq;
         let channel = &self.channel;
-        if start > channel.trim || found.hard_state != channel.hard_state {
+        let begins = channel.beginning().seq..=channel.trim.max(channel.beginning().seq);
+        if !begins.contains(&start) || found.hard_state != channel.hard_state {
             return false;
         }
         let holding = (found.is_held, found.reached, found.releases);

@@ -5,12 +5,13 @@
 //! checkpoint that does not count it any more is durable.
 
 use std::io::IoSlice;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::{Batch, EpochStart, Link, LogPosition, Seq};
 
+use super::removal::{create_afresh, remove_if_there, remove_segments};
 use super::{deleted, snapshot};
 use crate::Damage;
 use crate::channel::state::{ChannelState, SegmentRecord};
@@ -46,6 +47,8 @@ pub(crate) struct ChannelFiles {
     exists: bool,
     /// Of the two copies of the channel's state.
     generation: u64,
+    /// The position before the first batch of the segments. Readers may know of a later one already.
+    log_start: LogPosition,
     /// End of what the segments hold.
     written: LogPosition,
     unsynced_bytes: u64,
@@ -66,6 +69,7 @@ impl ChannelFiles {
         Self {
             exists: false,
             generation: 0,
+            log_start: origin,
             written: origin,
             unsynced_bytes: 0,
             kept: None,
@@ -81,6 +85,7 @@ impl ChannelFiles {
         Self {
             exists: true,
             generation,
+            log_start: state.log_start,
             written: state.tail(),
             kept: Some(state),
             second_is_synced: false,
@@ -133,8 +138,7 @@ impl ChannelFiles {
             if cut.ends_holding {
                 snapshot::forget(shared, channel.uid)?;
             }
-            // Also if there is nothing to cut, or a start would take the snapshot away that comes next.
-            if cut.at.seq < self.written.seq || (cut.ends_holding && self.kept.is_some()) {
+            if cut.begins || cut.at.seq < self.written.seq {
                 self.cut(shared, channel, work, cut)?;
             }
         }
@@ -149,7 +153,7 @@ impl ChannelFiles {
     /// are synced.
     pub(super) fn state(&mut self, channel: &Channel, work: &Work) -> (u64, ChannelState) {
         let view = channel.view();
-        let mut state = state_of(channel, work, work.lsn, view.log_start, &view.segments);
+        let mut state = state_of(channel, work, work.lsn, self.log_start, &view.segments);
         state.halted.clone_from(&view.halted);
         drop(view);
         self.generation += 1;
@@ -216,11 +220,15 @@ impl ChannelFiles {
         state.trim_upto = state.trim_upto.max(trim_upto);
         prune_epochs(&mut state.epochs, log_start.seq);
         self.save(shared, channel, state)?;
+        self.log_start = log_start;
         let mut view = channel.view();
         let gone: Vec<Segment> = view.segments.drain(..trimmed).collect();
-        view.log_start = log_start;
+        // It may have begun anew, later on, since it was looked at.
+        if view.log_start.seq < log_start.seq {
+            view.log_start = log_start;
+            prune_epochs(&mut view.epochs, log_start.seq);
+        }
         view.generation += 1;
-        prune_epochs(&mut view.epochs, log_start.seq);
         drop(view);
         remove_segments(shared, channel, &gone)
     }
@@ -284,7 +292,7 @@ impl ChannelFiles {
         Ok(())
     }
 
-    /// Cuts the segments to where a truncation says.
+    /// Cuts the segments to where a truncation says; all of them go if the log begins anew.
     fn cut<D: Disk>(
         &mut self,
         shared: &Shared<D>,
@@ -293,7 +301,10 @@ impl ChannelFiles {
         cut: Cut,
     ) -> Result<(), WriteFault> {
         let segments = channel.view().segments.clone();
-        let kept = segments.partition_point(|segment| segment.record.previous.seq < cut.at.seq);
+        let kept = match cut.begins {
+            true => 0,
+            false => segments.partition_point(|one| one.record.previous.seq < cut.at.seq),
+        };
         let (keep, gone) = segments.split_at(kept);
         let mut keep = keep.to_vec();
         if let Some(last) = keep.last_mut() {
@@ -304,7 +315,7 @@ impl ChannelFiles {
             // What the checkpoint is about to count must be durable.
             shared.files.get(&*shared.disk, &path)?.sync_data()?;
         }
-        let log_start = channel.view().log_start;
+        let log_start = if cut.begins { cut.at } else { self.log_start };
         let mut applied = cut.lsn;
         if planted(Mutant::CutClaimsAll) {
             applied = work.lsn;
@@ -317,6 +328,7 @@ impl ChannelFiles {
         view.segments = keep;
         view.generation += 1;
         drop(view);
+        self.log_start = log_start;
         self.written = cut.at;
         self.unsynced_bytes = 0;
         if let Some((base, len)) = len {
@@ -564,37 +576,4 @@ fn end_of<D: Disk>(
         Err(SegmentFault::Damage(damage)) => Err(WriteFault::Damage(damage)),
         Err(SegmentFault::Disk(error)) => Err(WriteFault::Disk(error)),
     }
-}
-
-fn remove_segments<D: Disk>(
-    shared: &Shared<D>,
-    channel: &Channel,
-    segments: &[Segment],
-) -> Result<(), DiskError> {
-    for segment in segments {
-        let path = shared.layout.segment(channel.uid, segment.base());
-        shared.files.close(&path);
-        remove_if_there(&*shared.disk, &path)?;
-        remove_if_there(&*shared.disk, &path.with_extension("idx"))?;
-        shared.forget_damage(channel.uid, segment.base());
-    }
-    if segments.is_empty() {
-        return Ok(());
-    }
-    shared
-        .disk
-        .sync_dir(&shared.layout.channel_dir(channel.uid))
-}
-
-fn remove_if_there<D: Disk>(disk: &D, path: &Path) -> Result<(), DiskError> {
-    match disk.remove(path) {
-        Err(error) if error.is_missing() => Ok(()),
-        other => other,
-    }
-}
-
-/// Creates a file; one that an earlier attempt left behind goes.
-pub(super) fn create_afresh<D: Disk>(disk: &D, path: &Path) -> Result<D::File, DiskError> {
-    remove_if_there(disk, path)?;
-    disk.create(path)
 }

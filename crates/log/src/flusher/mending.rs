@@ -12,7 +12,7 @@ use std::sync::Arc;
 use tetrarch_wire::{Batch, ChannelUid, LogPosition, Seq};
 
 use super::Flusher;
-use super::files::create_afresh;
+use super::removal::create_afresh;
 use crate::LogError;
 use crate::channel::Channel;
 use crate::channel::state::SegmentRecord;
@@ -164,10 +164,12 @@ fn still_damaged<F: DiskFile>(channel: &Channel, base: Seq, old: Option<&F>) -> 
         let segment = view.segments.iter().find(|one| one.base() == base);
         (segment.cloned()?, view.pending_cut())
     };
-    let Some(at) = cut.filter(|at| at.seq < segment.record.end.seq) else {
+    let is_of_segment = |at: Seq| at < segment.record.end.seq;
+    let Some(cut) = cut.filter(|cut| cut.begins || is_of_segment(cut.at.seq)) else {
         return Some(segment);
     };
-    if at.seq <= segment.record.previous.seq {
+    let at = cut.at;
+    if cut.begins || at.seq <= segment.record.previous.seq {
         return None;
     }
     let end = old.map(|old| find_end(&segment, old, at));

@@ -9,7 +9,7 @@ use std::io::IoSlice;
 
 use bytes::{Buf, BufMut, Bytes};
 use tetrarch_wire::checksum::{crc32c, crc32c_append};
-use tetrarch_wire::{ChannelUid, Seq};
+use tetrarch_wire::{ChannelUid, Seq, limits::MAX_SNAPSHOT_BYTES};
 
 use super::Flusher;
 use crate::disk::{Disk, DiskError, DiskFile, Failure};
@@ -21,8 +21,6 @@ const MAGIC: u32 = u32::from_le_bytes(*b"TTPS");
 const VERSION: u32 = 1;
 const HEADER: usize = 24;
 const CRC_AT: usize = 20;
-/// Most bytes of a snapshot.
-const SNAPSHOT_MAX: usize = 256 * 1024 * 1024;
 
 impl<D: Disk> Flusher<D> {
     /// Keeps a snapshot of a channel as of `seq`, in place of the one before.
@@ -38,11 +36,11 @@ impl<D: Disk> Flusher<D> {
         bytes: &[u8],
     ) -> Result<(), LogError> {
         self.shared.check_poison()?;
-        if bytes.len() > SNAPSHOT_MAX {
+        if bytes.len() > MAX_SNAPSHOT_BYTES {
             return Err(LogError::TooLarge {
                 what: "a snapshot",
                 size: bytes.len(),
-                limit: SNAPSHOT_MAX,
+                limit: MAX_SNAPSHOT_BYTES,
             });
         }
         let found = self

@@ -24,7 +24,7 @@ pub fn record(bytes: &[u8]) {
         0..=5 => read(rest),
         6..=10 => read(&sealed(kind & 0x0f, rest)),
         _ => {
-            let kind = 1 + kind % 7;
+            let kind = 1 + kind % 8;
             let body = likely(kind, &mut rest);
             read(&sealed(kind, &body));
         }
@@ -115,7 +115,7 @@ pub(super) fn is_faithful(lsn: Lsn, channel: ChannelUid, op: &WriteOp, seed: u32
 
 /// An operation that a group may hold.
 pub(super) fn op(bytes: &mut &[u8]) -> Option<WriteOp> {
-    let kind = 1 + byte(bytes) % 7;
+    let kind = 1 + byte(bytes) % 8;
     let body = likely(kind, bytes);
     let record = sealed(kind, &body);
     let header = decode_header(&record, SEED).ok()?;

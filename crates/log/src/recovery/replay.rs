@@ -171,7 +171,10 @@ impl<'a, D: Disk> Replay<'a, D> {
             if planted(Mutant::CutNotReplayed) && matches!(op, WriteOp::Truncate(_)) {
                 return false;
             }
-            let grows = matches!(op, WriteOp::Append(_) | WriteOp::Truncate(_));
+            let grows = matches!(
+                op,
+                WriteOp::Append(_) | WriteOp::Truncate(_) | WriteOp::Begin(_)
+            );
             return lsn > view.last_lsn && !(grows && view.halted.is_some());
         }
         match op {

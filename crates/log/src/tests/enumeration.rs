@@ -53,6 +53,7 @@ scripts_survive! {
     truncating_survives_every_power_cut: "truncate",
     trimming_survives_every_power_cut: "trim",
     snapshots_survive_every_power_cut: "snapshots",
+    beginning_anew_survives_every_power_cut: "begin",
     checkpoints_survive_every_power_cut: "checkpoint",
     recycling_survives_every_power_cut: "recycle",
     deleting_survives_every_power_cut: "delete",

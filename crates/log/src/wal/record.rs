@@ -35,6 +35,7 @@ pub(crate) enum RecordKind {
     Delete = 7,
     Release = 8,
     TakeUp = 9,
+    Begin = 10,
 }
 
 impl RecordKind {
@@ -49,6 +50,7 @@ impl RecordKind {
             7 => Self::Delete,
             8 => Self::Release,
             9 => Self::TakeUp,
+            10 => Self::Begin,
             other => {
                 return Err(DecodeError::UnknownValue {
                     what: "record kind",
@@ -69,6 +71,7 @@ impl RecordKind {
             WriteOp::Delete => Self::Delete,
             WriteOp::Release => Self::Release,
             WriteOp::TakeUp => Self::TakeUp,
+            WriteOp::Begin(_) => Self::Begin,
         }
     }
 }
@@ -96,6 +99,7 @@ pub(crate) fn encoded_len(op: &WriteOp) -> usize {
             WriteOp::Append(batches) => batches.iter().map(Batch::size).sum(),
             WriteOp::Open { name, genesis } => name.len() + genesis.encode().len() + STRUCTURE_MAX,
             WriteOp::Truncate(_)
+            | WriteOp::Begin(_)
             | WriteOp::HardState(_)
             | WriteOp::CommitHint(_)
             | WriteOp::Trim { .. }
@@ -143,7 +147,7 @@ fn encode_body(out: &mut Vec<u8>, op: &WriteOp) {
                 genesis: genesis.clone(),
             },
         ),
-        WriteOp::Truncate(position) => structure(out, position),
+        WriteOp::Truncate(position) | WriteOp::Begin(position) => structure(out, position),
         WriteOp::HardState(hard_state) => structure(out, hard_state),
         WriteOp::CommitHint(seq) | WriteOp::Trim { upto: seq } => out.put_u64_le(seq.get()),
         WriteOp::Delete | WriteOp::Release | WriteOp::TakeUp => {}
@@ -222,6 +226,7 @@ pub(crate) fn decode_body(
             WriteOp::Open { name, genesis }
         }
         RecordKind::Truncate => WriteOp::Truncate(read_structure::<LogPosition>(&body)?),
+        RecordKind::Begin => WriteOp::Begin(read_structure::<LogPosition>(&body)?),
         RecordKind::HardState => WriteOp::HardState(read_structure::<HardState>(&body)?),
         RecordKind::CommitHint => WriteOp::CommitHint(read_seq(&body)?),
         RecordKind::Trim => WriteOp::Trim {

@@ -395,6 +395,7 @@ impl<D: Disk> Writer<D> {
                 WriteOp::Open { .. } => self.shared.add_channel(Arc::clone(channel)),
                 WriteOp::Append(batches) => view.append(batches),
                 WriteOp::Truncate(at) => view.truncate(*at, lsn),
+                WriteOp::Begin(at) => view.begin(*at, lsn),
                 WriteOp::HardState(hard_state) => view.hard_state = *hard_state,
                 WriteOp::CommitHint(seq) => view.commit_hint = view.commit_hint.max(*seq),
                 WriteOp::Trim { upto } => {

@@ -26,6 +26,8 @@ struct Known {
     begins_anew: bool,
     /// The lowest truncation of the group that is being planned.
     truncated: Option<Seq>,
+    /// Where the log begins after the group that is being planned, if it begins anew in it.
+    begun: Option<Seq>,
 }
 
 #[derive(Debug)]
@@ -134,6 +136,7 @@ impl Plan {
             if let Some(entry) = self.channels.get_mut(&uid) {
                 entry.planned.truncated = None;
                 entry.planned.begins_anew = false;
+                entry.planned.begun = None;
                 entry.durable = Some(entry.planned);
             }
         }
@@ -229,6 +232,7 @@ impl Known {
             is_released: view.is_released,
             begins_anew: false,
             truncated: None,
+            begun: None,
         }
     }
 
@@ -243,6 +247,10 @@ impl Known {
                 self.truncated = Some(self.truncated.map_or(at.seq, |low| low.min(at.seq)));
                 self.tail = *at;
                 Ok(())
+            }
+            WriteOp::Begin(at) => {
+                refuse_halted(channel)?;
+                self.begin(channel, *at)
             }
             WriteOp::HardState(next) => {
                 if regresses(&self.hard_state, next) {
@@ -283,6 +291,23 @@ impl Known {
             }
             WriteOp::CommitHint(_) | WriteOp::Open { .. } => Ok(()),
         }
+    }
+
+    fn begin(&mut self, channel: &Channel, at: LogPosition) -> Result<(), Refusal> {
+        if channel.is_protected() {
+            return Err(Refusal::Protected);
+        }
+        let log_start = channel.view().log_start.seq;
+        let log_start = self.begun.map_or(log_start, |begun| begun.max(log_start));
+        if at.seq <= log_start {
+            return Err(Refusal::BeginsBackwards {
+                at: at.seq,
+                log_start,
+            });
+        }
+        self.begun = Some(at.seq);
+        self.tail = at;
+        Ok(())
     }
 
     fn append(&mut self, batches: &[Batch]) -> Result<(), Refusal> {
@@ -328,7 +353,9 @@ fn check_position<'a, D: Disk>(
     if planned.begins_anew && at == entry.channel.origin() {
         return Ok(());
     }
-    let is_durable = !planned.begins_anew && planned.truncated.is_none_or(|low| at.seq <= low);
+    let is_durable = !planned.begins_anew
+        && planned.begun.is_none()
+        && planned.truncated.is_none_or(|low| at.seq <= low);
     if is_durable && at.seq < planned.tail.seq {
         match reader::holds(shared, &entry.channel, at) {
             Ok(true) => return Ok(()),
@@ -353,6 +380,7 @@ fn is_planned<'a>(before: impl Iterator<Item = &'a WriteOp>, at: LogPosition) ->
             }
             WriteOp::Truncate(to) => held &= at.seq <= to.seq,
             WriteOp::Release => held = false,
+            WriteOp::Begin(to) => held = at == *to,
             _ => {}
         }
     }

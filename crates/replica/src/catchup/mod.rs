@@ -1,9 +1,14 @@
 //! How a replica whose log is not a prefix that ends in the leader's memory gets back into step
 //! (protocol §9). `search` finds the last common position, `truncate` cuts there, `pull` fetches
 //! what follows; on the leader's side, `find_point` and `serve` answer. `reading` carries on when
-//! the disk had to be read for any of it.
+//! the disk had to be read for any of it. `begin` is for who lacks what the leader has dropped, and
+//! `offer` is the leader's side of that.
 
+mod begin;
+#[cfg(test)]
+mod beginning_tests;
 mod find_point;
+mod offer;
 mod pull;
 mod reading;
 mod search;
@@ -16,6 +21,8 @@ use tetrarch_wire::Seq;
 
 use crate::Moment;
 
+pub(crate) use begin::Beginning;
+pub(crate) use offer::Offer;
 pub(crate) use reading::ReadPurpose;
 pub(crate) use serve::cut_to_frame;
 pub use truncate::may_cut;
@@ -37,6 +44,8 @@ pub(crate) enum CatchUp {
     Comparing { since: Moment },
     /// It asked for batches.
     Pulling { request: u64, sent_at: Moment },
+    /// It asked for a part of a snapshot.
+    Receiving { request: u64, sent_at: Moment },
     /// It has taken as much as its disk has not yet written.
     WaitingForDisk { since: Moment },
     /// The leader cannot serve it now.

@@ -70,17 +70,20 @@ impl Replica {
 
     /// The leader does not serve it.
     pub(crate) fn on_sync_nack(&mut self, nack: SyncNack, ctx: &mut Context<'_>) {
-        let CatchUp::Pulling { request, .. } = self.catch_up else {
+        let (CatchUp::Pulling { request, .. } | CatchUp::Receiving { request, .. }) = self.catch_up
+        else {
             return;
         };
         if nack.request != request {
             return;
         }
         self.following.unanswered = 0;
+        let is_snapshot = matches!(self.catch_up, CatchUp::Receiving { .. });
         let asked_to_wait = Duration::from_millis(nack.retry_after_ms.into());
         match nack.code {
-            SyncNackCode::Trimmed => self.missing_range(nack.log_start, ctx),
-            SyncNackCode::NotLeader
+            SyncNackCode::Trimmed if !is_snapshot => self.missing_range(nack.log_start, ctx),
+            SyncNackCode::Trimmed
+            | SyncNackCode::NotLeader
             | SyncNackCode::Diverged
             | SyncNackCode::Busy
             | SyncNackCode::Unreadable => {

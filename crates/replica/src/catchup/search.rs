@@ -66,7 +66,7 @@ impl Replica {
         else {
             return;
         };
-        if response.request != request {
+        if response.request != request || self.is_beginning() {
             return;
         }
         self.following.unanswered = 0;
@@ -113,6 +113,7 @@ impl Replica {
             |mine: &LogPosition| mine.link == point.link || planted(Mutant::CutWithoutComparing);
         // The own position and not the leader's words for it is what the log ends at from now on.
         if let Some(mine) = mine.filter(is_same) {
+            self.forget_snapshot();
             if self.truncate(mine, ctx) {
                 self.following.verify(mine);
                 self.pull(ctx);
@@ -126,9 +127,13 @@ impl Replica {
     }
 
     /// The leader no longer holds what comes next here. Only retention may have removed it
-    /// (protocol §9.4).
+    /// (protocol §9.4). Who has no vote begins where the leader's log begins.
     pub(super) fn missing_range(&mut self, leader_log_start: Seq, ctx: &mut Context<'_>) {
         let tail = self.log.tail().seq;
+        if self.may_begin_anew() && leader_log_start > self.first_held() {
+            self.ask_for_snapshot(ctx);
+            return;
+        }
         let proven = self.controls.trim_point() >= leader_log_start.previous();
         // A log that has no vote yet, or none any more, was not waited for.
         if leader_log_start <= tail.next() || proven || !self.is_voter() {
@@ -153,6 +158,11 @@ impl Replica {
 
     /// Gives up whatever was under way: the role or the leader has changed, or the log was cut.
     pub(crate) fn forget_catch_up(&mut self) {
+        self.forget_snapshot();
+        self.forget_question();
+    }
+
+    fn forget_question(&mut self) {
         self.catch_up = CatchUp::None;
         if planted(Mutant::StaleComparison) {
             return;
@@ -167,7 +177,7 @@ impl Replica {
             CatchUp::None | CatchUp::Comparing { .. } | CatchUp::WaitingForDisk { .. } => {}
             CatchUp::Finding { .. } | CatchUp::Waiting { .. } => self.catch_up = CatchUp::None,
             CatchUp::Pulling { .. } if grew => self.catch_up = CatchUp::None,
-            CatchUp::Pulling { .. } => {}
+            CatchUp::Pulling { .. } | CatchUp::Receiving { .. } => {}
         }
     }
 
@@ -182,7 +192,9 @@ impl Replica {
                 let since = self.following.unverified_since?;
                 Some(since.plus(self.settings.heartbeat))
             }
-            CatchUp::Finding { sent_at, .. } | CatchUp::Pulling { sent_at, .. } => {
+            CatchUp::Finding { sent_at, .. }
+            | CatchUp::Pulling { sent_at, .. }
+            | CatchUp::Receiving { sent_at, .. } => {
                 Some(sent_at.plus(patience * 2_u32.pow(doublings)))
             }
             CatchUp::Comparing { since } => Some(since.plus(patience * 8)),
@@ -205,7 +217,7 @@ impl Replica {
                 };
                 self.continue_pull(ctx);
             }
-            CatchUp::Finding { .. } | CatchUp::Pulling { .. } => {
+            CatchUp::Finding { .. } | CatchUp::Pulling { .. } | CatchUp::Receiving { .. } => {
                 self.following.unanswered += 1;
                 self.search_anew(ctx);
             }
@@ -215,8 +227,13 @@ impl Replica {
         }
     }
 
-    fn search_anew(&mut self, ctx: &mut Context<'_>) {
-        self.forget_catch_up();
+    /// What was received of a snapshot is kept: the answer may be to go on with it.
+    pub(super) fn search_anew(&mut self, ctx: &mut Context<'_>) {
+        self.forget_question();
+        if self.is_beginning() {
+            self.wait(self.settings.heartbeat, ctx);
+            return;
+        }
         self.find_point(None, ctx);
     }
 

@@ -153,7 +153,7 @@ impl Replica {
         self.send(to, epoch, ChannelMessage::SyncChunk(chunk), ctx);
     }
 
-    fn refuse_pull(
+    pub(super) fn refuse_pull(
         &mut self,
         to: VoterId,
         request: u64,

@@ -52,6 +52,7 @@ impl Replica {
                     self.take_back(point, ctx);
                 }
             }
+            Write::Begin(_) => self.on_beginning_failed(ctx),
             Write::Append(_) => self.on_append_failed(pending, ctx),
         }
     }

@@ -192,6 +192,8 @@ fn lane_of(message: &ChannelMessage) -> Lane {
         | ChannelMessage::SegOffer(_)
         | ChannelMessage::SegRequest(_)
         | ChannelMessage::SegData(_)
+        | ChannelMessage::SnapshotRequest(_)
+        | ChannelMessage::SnapshotChunk(_)
         | ChannelMessage::ForkReport(_)
         | ChannelMessage::ForkPull(_)
         | ChannelMessage::ForkResolved(_) => Lane::Bulk,

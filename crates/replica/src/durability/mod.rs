@@ -22,6 +22,8 @@ pub(crate) enum Write {
     Append(LogPosition),
     /// The log ends, durably, at this position.
     Truncate(LogPosition),
+    /// The log begins and ends, durably, at this position.
+    Begin(LogPosition),
     /// The election promise is durable.
     HardState,
 }

@@ -35,6 +35,17 @@ impl Replica {
         self.persist(Write::Truncate(point), point, writes, ctx);
     }
 
+    /// Writes that the log begins at `start`, which everything up to `committed` follows.
+    pub(crate) fn persist_beginning(
+        &mut self,
+        start: LogPosition,
+        committed: Seq,
+        ctx: &mut Context<'_>,
+    ) {
+        let writes = vec![LogWrite::Begin(start), LogWrite::CommitHint(committed)];
+        self.persist(Write::Begin(start), self.log.tail(), writes, ctx);
+    }
+
     /// Makes an election promise. Everything said from now on waits for it.
     pub(crate) fn persist_hard_state(&mut self, promise: HardState, ctx: &mut Context<'_>) {
         debug_assert!(promise.epoch_seen >= self.hard_state.epoch_seen);
@@ -72,6 +83,7 @@ impl Replica {
         match pending.write {
             Write::HardState => self.on_promise_durable(ctx),
             Write::Append(_) | Write::Truncate(_) => self.on_log_durable(ctx),
+            Write::Begin(start) => self.on_begun(start, ctx),
         }
     }
 
@@ -80,6 +92,7 @@ impl Replica {
             Write::Append(end) | Write::Truncate(end) => {
                 self.log.made_durable(end, pending.generation);
             }
+            Write::Begin(_) => {}
             Write::HardState => {
                 if self.durability.hard_state == Some(pending.token)
                     || planted(Mutant::OldPromiseReleases)

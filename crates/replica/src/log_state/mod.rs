@@ -43,6 +43,12 @@ impl LogState {
         }
     }
 
+    /// The same log after so many truncations.
+    pub(crate) fn of_generation(mut self, generation: u64) -> Self {
+        self.generation = generation;
+        self
+    }
+
     pub(crate) const fn start(&self) -> LogPosition {
         self.start
     }

@@ -385,7 +385,7 @@ fn what_a_learner_lacks_is_dropped_only_while_it_is_gone() {
 }
 
 #[test]
-fn a_learner_that_lacks_what_was_dropped_waits_and_is_not_halted() {
+fn a_learner_that_lacks_what_was_dropped_asks_for_what_came_of_it_and_is_not_halted() {
     let mut bench = learner();
     let leader = voter(2).id();
     let set = wanted(&bench, &[&[1, 2, 3]]);
@@ -416,9 +416,11 @@ fn a_learner_that_lacks_what_was_dropped_waits_and_is_not_halted() {
         point: None,
         log_start: Seq::new(50),
     };
-    bench.step(say(ChannelMessage::PointResponse(answer)));
+    let asks = bench.step(say(ChannelMessage::PointResponse(answer)));
+    let is_wish = |message: &&ChannelMessage| matches!(message, ChannelMessage::SnapshotRequest(_));
+    assert!(sent(&asks).iter().any(is_wish), "{asks:?}");
     assert_eq!(bench.replica.view().halted, None);
-    let asks_again = bench.wait(HEARTBEAT_MS);
+    let asks_again = bench.wait(2 * HEARTBEAT_MS);
     let is_question = |message: &&ChannelMessage| matches!(message, ChannelMessage::FindPoint(_));
     assert!(sent(&asks_again).iter().any(is_question), "{asks_again:?}");
 }

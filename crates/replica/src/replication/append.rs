@@ -3,7 +3,8 @@
 
 use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::{
-    Batch, Epoch, LogPosition, Seq, VoterId,
+    Batch, BatchHeader, Epoch, LogPosition, Seq, VoterId,
+    batch::Control,
     frame::{Append, AppendAck, AppendNack, ChannelMessage, NackCode},
     limits,
 };
@@ -38,6 +39,9 @@ impl Replica {
         let is_probe = append.batches.is_empty();
         if self.pressure.is_parked || (self.is_refusing_for_disk(ctx.now.mono) && !is_probe) {
             self.refuse(NackCode::DiskPressure, ctx);
+            return;
+        }
+        if self.is_beginning() {
             return;
         }
         if append.previous.seq > self.log.tail().seq {
@@ -134,10 +138,19 @@ impl Replica {
     /// Puts one batch at the end of the log and lets it take effect where it does so at once.
     pub(crate) fn append_to_log(&mut self, batch: Batch) {
         let control = batch.control().ok().flatten();
-        self.producers.apply(batch.header(), control.as_ref());
-        self.controls.apply(batch.last_seq(), control.as_ref());
+        self.let_take_effect(batch.header(), control.as_ref());
         self.last_ts_ms = self.last_ts_ms.max(batch.header().ts_ms);
         self.log.append(batch);
+    }
+
+    /// What the snapshot says includes the batches that it covers: when they come again because the log
+    /// behind it had not become durable, or had begun before it, they change nothing.
+    pub(crate) fn let_take_effect(&mut self, header: &BatchHeader, control: Option<&Control>) {
+        if header.last_seq() <= self.covered && !planted(Mutant::CoveredAppliedAgain) {
+            return;
+        }
+        self.producers.apply(header, control);
+        self.controls.apply(header.last_seq(), control);
     }
 
     /// Compares the own log with a position of the leader's, as far as memory allows.

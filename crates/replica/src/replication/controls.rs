@@ -53,6 +53,22 @@ impl Controls {
         self.configs.iter().any(|config| config.contains(voter))
     }
 
+    /// Whether `voter` is named by the configuration that is committed, as far as that is known, or by
+    /// a later one. Those before will never be in force again.
+    pub(crate) fn may_name(&self, voter: VoterId, commit: Seq) -> bool {
+        let committed = self.config_at(commit).seq;
+        let mut configs = self.configs.iter();
+        configs.any(|config| config.seq >= committed && config.contains(voter))
+    }
+
+    /// The log begins anew: what is committed before it says `config` and `trim_point`.
+    pub(crate) fn begin(&mut self, config: ChannelConfig, trim_point: Seq) {
+        self.configs = vec![config];
+        self.waiting.clear();
+        self.trim_point = self.trim_point.max(trim_point);
+        self.configured += 1;
+    }
+
     /// Counts the changes of the configuration in force.
     pub(crate) const fn configured(&self) -> u64 {
         self.configured

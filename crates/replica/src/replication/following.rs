@@ -50,6 +50,12 @@ impl Following {
         self.told = self.told.max(Some(commit));
     }
 
+    /// Nothing of the own log is known to be the leader's: it has become another one.
+    pub(crate) fn unverify(&mut self, now: Moment) {
+        self.verified = None;
+        self.unverified_since = self.leader.map(|_| now);
+    }
+
     /// The own log up to `position` is the leader's.
     pub(crate) fn verify(&mut self, position: LogPosition) {
         self.unverified_since = None;

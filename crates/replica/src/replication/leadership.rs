@@ -13,6 +13,7 @@ use tetrarch_wire::{
 use super::follower::Follower;
 use crate::{
     Context, Effect, Moment, Replica, Ticket,
+    catchup::Offer,
     confirmation::Unconfirmed,
     produce::{InFlight, Staging},
     transfer::Transfer,
@@ -37,6 +38,8 @@ pub(crate) struct Leadership {
     pub(crate) quorum_timeout: Duration,
     /// When the next step towards what the catalog wants is due, if not at once.
     pub(crate) placement_at: Option<Moment>,
+    /// The snapshot that is being given to replicas that lack what was dropped.
+    pub(crate) offer: Option<Offer>,
 }
 
 impl Leadership {
@@ -95,6 +98,7 @@ impl Replica {
             transfer: None,
             quorum_timeout,
             placement_at: None,
+            offer: None,
         }));
         self.following.forget();
         self.form_batches(ctx);

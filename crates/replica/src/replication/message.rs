@@ -50,6 +50,11 @@ impl Replica {
                     replica.on_sync_nack(nack, ctx);
                 });
             }
+            ChannelMessage::SnapshotChunk(chunk) => {
+                self.hear_leader(from, epoch, ctx, |replica, ctx| {
+                    replica.on_snapshot_chunk(chunk, ctx);
+                });
+            }
             ChannelMessage::TransferNow(order) => {
                 self.hear_leader(from, epoch, ctx, |replica, ctx| {
                     replica.on_transfer_now(order.must_have, ctx);
@@ -73,6 +78,11 @@ impl Replica {
             ChannelMessage::SyncRequest(request) => {
                 self.hear_follower(from, epoch, ctx, |replica, ctx| {
                     replica.on_sync_request(from, request, ctx);
+                });
+            }
+            ChannelMessage::SnapshotRequest(request) => {
+                self.hear_follower(from, epoch, ctx, |replica, ctx| {
+                    replica.on_snapshot_request(from, request, ctx);
                 });
             }
             ChannelMessage::RepairRequest(request) => {

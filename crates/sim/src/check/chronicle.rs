@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use bytes::Bytes;
 use tetrarch_replica::Replica;
 use tetrarch_wire::{
     Batch, Epoch, HardState, Link, LogPosition, ProducerId, ReplicaRole, Seq, VoterId,
@@ -16,6 +17,9 @@ use crate::{
     node::{Member, Node},
     world::{Channel, ChannelIndex},
 };
+
+/// How many snapshots of a channel are remembered, the latest ones.
+const KEPT_SNAPSHOTS: usize = 64;
 
 /// What an omniscient observer has seen.
 #[derive(Debug)]
@@ -43,6 +47,8 @@ struct History {
     events: BTreeMap<(ProducerId, u64), Seq>,
     acknowledged: BTreeMap<(usize, u64), Seq>,
     highest_acknowledged: Seq,
+    /// What a snapshot says that stands at a seq.
+    snapshots: BTreeMap<Seq, Bytes>,
 }
 
 impl History {
@@ -58,6 +64,7 @@ impl History {
             events: BTreeMap::new(),
             acknowledged: BTreeMap::new(),
             highest_acknowledged: Seq::ZERO,
+            snapshots: BTreeMap::new(),
         }
     }
 
@@ -431,6 +438,47 @@ impl Chronicle {
                 "I11: {batch:?} is committed and cut to {point:?}"
             );
         }
+    }
+
+    /// I14: what a replica knows of producers, voters and trims is a function of what is committed: two
+    /// snapshots that stand at the same seq say the same, whoever made them.
+    pub(crate) fn i14_snapshots_are_equal(
+        &mut self,
+        channel: ChannelIndex,
+        node: usize,
+        (seq, snapshot): (Seq, Bytes),
+    ) {
+        let snapshots = &mut self.channels[channel].snapshots;
+        let known = snapshots.entry(seq).or_insert_with(|| snapshot.clone());
+        assert!(
+            *known == snapshot,
+            "I14: n{node} knows something else of what is committed up to {seq}"
+        );
+        while snapshots.len() > KEPT_SNAPSHOTS {
+            snapshots.pop_first();
+        }
+    }
+
+    /// I11: a log begins anew at a place that everybody's has, and nobody gives up a log by which
+    /// something may have been committed: not one who voted when the last of it was.
+    pub(crate) fn i11_a_log_begins_at_what_is_committed(
+        &self,
+        channel: ChannelIndex,
+        node: usize,
+        start: LogPosition,
+    ) {
+        let history = &self.channels[channel];
+        let committed = history.committed_at(start.seq).map(Batch::position);
+        assert_eq!(
+            committed,
+            Some(start),
+            "I11: n{node} begins at what is not committed"
+        );
+        let voters = history.committed_by.last();
+        assert!(
+            voters.is_none_or(|voters| !voters.contains(&node)),
+            "I11: n{node} votes and gives up its log"
+        );
     }
 
     /// A node goes on after having been suspended for longer than an election timeout.

@@ -96,6 +96,7 @@ impl Expected {
                 WriteOp::Open { .. }
                 | WriteOp::Append(_)
                 | WriteOp::Truncate(_)
+                | WriteOp::Begin(_)
                 | WriteOp::HardState(_)
                 | WriteOp::CommitHint(_)
                 | WriteOp::Trim { .. }
@@ -121,6 +122,10 @@ impl Expected {
                 tail = *point;
                 self.holds(point.seq, point.link)
             }
+            LogWrite::Begin(start) => {
+                tail = *start;
+                start.seq > self.start.seq
+            }
             LogWrite::HardState(_) | LogWrite::CommitHint(_) => true,
         })
     }
@@ -140,6 +145,11 @@ impl Expected {
                         self.log.pop();
                     }
                     assert_eq!(self.tail(), *point, "cut in the middle of a batch");
+                }
+                LogWrite::Begin(start) => {
+                    self.log.clear();
+                    self.start = *start;
+                    self.may_be_trimmed = self.may_be_trimmed.max(start.seq);
                 }
                 LogWrite::HardState(promise) => self.hard_state = *promise,
                 LogWrite::CommitHint(_) => {}

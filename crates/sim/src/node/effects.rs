@@ -79,6 +79,9 @@ impl World {
                     },
                 );
             }
+            Effect::SaveSnapshot { save, seq, bytes } => {
+                self.keep_snapshot(node, channel, save, (seq, &bytes));
+            }
             Effect::Mend { segment, batches } => self.mend_later(node, channel, (segment, batches)),
             Effect::RoleChanged(change) => self.role_changed(node, channel, &change),
             Effect::TransitionRejected(error) => panic!("I1: {error}"),
@@ -168,6 +171,7 @@ impl World {
                         member.shadow.retain(|batch| batch.last_seq() <= point.seq);
                     }
                 }
+                LogWrite::Begin(_) => self.tally.count("beginnings"),
                 LogWrite::HardState(_) | LogWrite::CommitHint(_) => {}
             }
         }
@@ -190,6 +194,7 @@ impl World {
             ChannelMessage::Append(append) => {
                 self.chronicle.i6_log_matching(channel, &append.batches);
             }
+            ChannelMessage::SnapshotChunk(_) => self.tally.count("parts of snapshots"),
             ChannelMessage::SyncChunk(_) => self.tally.count("pulled chunks"),
             ChannelMessage::AppendNack(nack) => self.tally.count(nack_name(nack.code)),
             ChannelMessage::VoteRequest(request) => self.tally.count(match request.kind {

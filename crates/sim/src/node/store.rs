@@ -51,6 +51,7 @@ fn op_of(write: &LogWrite) -> WriteOp {
     match write {
         LogWrite::Append(batches) => WriteOp::Append(batches.clone()),
         LogWrite::Truncate(position) => WriteOp::Truncate(*position),
+        LogWrite::Begin(position) => WriteOp::Begin(*position),
         LogWrite::HardState(state) => WriteOp::HardState(*state),
         LogWrite::CommitHint(seq) => WriteOp::CommitHint(*seq),
     }
@@ -130,14 +131,74 @@ impl World {
     /// Saves what a start must know of a channel, and says whether that worked.
     pub(crate) fn save_snapshot(&mut self, node: usize, channel: ChannelIndex) -> bool {
         let uid = self.channels[channel].uid;
-        let Some(process) = &mut self.nodes[node].process else {
+        let Some(process) = &self.nodes[node].process else {
             return false;
         };
         let Some((replica, _)) = process.shard.get(uid) else {
             return false;
         };
         let (seq, bytes) = replica.snapshot();
-        let is_saved = process.flusher.save_snapshot(uid, seq, &bytes).is_ok();
+        self.i14_knows_what_everybody_knows(node, channel);
+        self.save(node, channel, (seq, &bytes))
+    }
+
+    /// I14: the snapshot of a replica is what any other's is.
+    pub(crate) fn i14_knows_what_everybody_knows(&mut self, node: usize, channel: ChannelIndex) {
+        if let Some((replica, _)) = self.member(node, channel)
+            && replica.view().halted.is_none()
+        {
+            let snapshot = replica.snapshot();
+            self.chronicle
+                .i14_snapshots_are_equal(channel, node, snapshot);
+        }
+    }
+
+    /// I14: what came before a log is told by a snapshot that is durable when the log begins.
+    fn i14_a_log_begins_with_its_snapshot(&self, node: usize, channel: ChannelIndex) {
+        let Some(process) = &self.nodes[node].process else {
+            return;
+        };
+        // A disk that cannot be read just now says nothing.
+        if let Ok(Some(found)) = process.reader.recovered(self.channels[channel].uid) {
+            let stands_at = found.snapshot.map(|(seq, _)| seq);
+            assert!(
+                stands_at.is_some_and(|seq| seq >= found.log_start.seq),
+                "I14: n{node} begins after {} with a snapshot as of {stands_at:?}",
+                found.log_start.seq
+            );
+        }
+    }
+
+    /// A replica wants a snapshot kept. It is before anything that is to be kept later; the answer takes
+    /// its time, or never comes.
+    pub(crate) fn keep_snapshot(
+        &mut self,
+        node: usize,
+        channel: ChannelIndex,
+        save: u64,
+        snapshot: (Seq, &[u8]),
+    ) {
+        let worked = self.save(node, channel, snapshot);
+        let start = self.nodes[node].starts;
+        let took = self.dice.between(1, 300) * MS;
+        self.at(
+            took,
+            Event::SnapshotSaved {
+                node,
+                start,
+                channel,
+                save,
+                worked,
+            },
+        );
+    }
+
+    fn save(&mut self, node: usize, channel: ChannelIndex, (seq, bytes): (Seq, &[u8])) -> bool {
+        let uid = self.channels[channel].uid;
+        let Some(process) = &mut self.nodes[node].process else {
+            return false;
+        };
+        let is_saved = process.flusher.save_snapshot(uid, seq, bytes).is_ok();
         self.tally.count(if is_saved {
             "snapshots saved"
         } else {
@@ -245,6 +306,7 @@ impl World {
             writes,
             order,
         } = origin;
+        let mut begun = false;
         if failure.is_none()
             && let Some(expected) = &mut self.nodes[node].expected[channel]
         {
@@ -253,12 +315,23 @@ impl World {
                     self.chronicle
                         .i11_nothing_committed_is_cut(channel, expected, *point);
                 }
+                if let LogWrite::Begin(start) = write {
+                    begun = true;
+                    self.chronicle
+                        .i11_a_log_begins_at_what_is_committed(channel, node, *start);
+                }
             }
             expected.apply(&writes);
             expected.follow(order.as_ref());
             let promise = expected.hard_state;
             self.chronicle
                 .i4_promises_never_go_back(node, channel, promise);
+        }
+        if begun {
+            self.i14_a_log_begins_with_its_snapshot(node, channel);
+            if let Some(member) = self.member_mut(node, channel) {
+                member.shadow.clear();
+            }
         }
         let Some(token) = token else { return };
         let input = match failure {

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     Append, AppendAck, AppendNack, ConflictResult, FindPoint, ForkPull, ForkReport, ForkResolved,
     FrameBuffer, FrameType, LeaderConflict, PlacementReport, PointResponse, RepairRequest,
-    RepairResponse, SegData, SegOffer, SegRequest, SyncChunk, SyncNack, SyncRequest, TransferNow,
-    TransferPrepare, VoteRequest, VoteResponse,
+    RepairResponse, SegData, SegOffer, SegRequest, SnapshotChunk, SnapshotRequest, SyncChunk,
+    SyncNack, SyncRequest, TransferNow, TransferPrepare, VoteRequest, VoteResponse,
     structure::{Checked, exact, preamble},
 };
 use crate::{ChannelUid, DecodeError, Epoch, batch};
@@ -67,6 +67,10 @@ pub enum ChannelMessage {
     SegRequest(SegRequest),
     /// That part.
     SegData(SegData),
+    /// A replica asks for what came of batches that the leader has dropped.
+    SnapshotRequest(SnapshotRequest),
+    /// A part of that.
+    SnapshotChunk(SnapshotChunk),
     /// A fork exists.
     ForkReport(ForkReport),
     /// A fork is pulled.
@@ -113,6 +117,8 @@ impl ChannelMessage {
             Self::SegOffer(_) => FrameType::SegOffer,
             Self::SegRequest(_) => FrameType::SegRequest,
             Self::SegData(_) => FrameType::SegData,
+            Self::SnapshotRequest(_) => FrameType::SnapshotRequest,
+            Self::SnapshotChunk(_) => FrameType::SnapshotChunk,
             Self::ForkReport(_) => FrameType::ForkReport,
             Self::ForkPull(_) => FrameType::ForkPull,
             Self::ForkResolved(_) => FrameType::ForkResolved,
@@ -193,6 +199,15 @@ impl ChannelFrame {
                 };
                 out.raw(frame_type, &head, std::slice::from_ref(&message.bytes))
             }
+            ChannelMessage::SnapshotRequest(message) => structure!(message),
+            ChannelMessage::SnapshotChunk(message) => {
+                let head = Addressed {
+                    channel,
+                    epoch,
+                    message: message.preamble(),
+                };
+                out.raw(frame_type, &head, std::slice::from_ref(&message.bytes))
+            }
             ChannelMessage::ForkReport(message) => structure!(message),
             ChannelMessage::ForkPull(message) => structure!(message),
             ChannelMessage::ForkResolved(message) => structure!(message),
@@ -231,6 +246,22 @@ impl ChannelFrame {
                 }
             }};
         }
+        macro_rules! bytes {
+            ($variant:ident) => {{
+                let (head, bytes) = preamble(what, body)?;
+                let Addressed {
+                    channel,
+                    epoch,
+                    message,
+                } = head;
+                let message = $variant::from_parts(message, bytes);
+                Self {
+                    channel,
+                    epoch,
+                    message: ChannelMessage::$variant(message),
+                }
+            }};
+        }
         Ok(match frame_type {
             FrameType::VoteRequest => structure!(VoteRequest),
             FrameType::VoteResponse => structure!(VoteResponse),
@@ -251,20 +282,9 @@ impl ChannelFrame {
             FrameType::RepairResponse => batches!(RepairResponse),
             FrameType::SegOffer => structure!(SegOffer),
             FrameType::SegRequest => structure!(SegRequest),
-            FrameType::SegData => {
-                let (head, bytes) = preamble(what, body)?;
-                let Addressed {
-                    channel,
-                    epoch,
-                    message,
-                } = head;
-                let message = SegData::from_parts(message, bytes);
-                Self {
-                    channel,
-                    epoch,
-                    message: ChannelMessage::SegData(message),
-                }
-            }
+            FrameType::SegData => bytes!(SegData),
+            FrameType::SnapshotRequest => structure!(SnapshotRequest),
+            FrameType::SnapshotChunk => bytes!(SnapshotChunk),
             FrameType::ForkReport => structure!(ForkReport),
             FrameType::ForkPull => structure!(ForkPull),
             FrameType::ForkResolved => structure!(ForkResolved),

@@ -79,6 +79,8 @@ frame_types! {
     SegOffer = 0x2A, MAX_CONTROL_FRAME, "segment offer";
     SegRequest = 0x2B, MAX_CONTROL_FRAME, "segment request";
     SegData = 0x2C, MAX_DATA_FRAME, "segment data";
+    SnapshotRequest = 0x2D, MAX_CONTROL_FRAME, "snapshot request";
+    SnapshotChunk = 0x2E, MAX_DATA_FRAME, "snapshot chunk";
     ForkReport = 0x30, MAX_CONTROL_FRAME, "fork report";
     ForkPull = 0x31, MAX_CONTROL_FRAME, "fork pull";
     ForkResolved = 0x32, MAX_CONTROL_FRAME, "fork resolution";

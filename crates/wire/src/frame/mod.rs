@@ -21,6 +21,7 @@ mod produce;
 mod repair;
 mod replication;
 mod session;
+mod snapshot;
 mod structure;
 
 use bytes::Bytes;
@@ -49,6 +50,7 @@ pub use replication::{
     SyncNack, SyncNackCode, SyncRequest,
 };
 pub use session::{Close, CloseCode, Credit, Goodbye, Hello, Refused};
+pub use snapshot::{SnapshotChunk, SnapshotHeader, SnapshotRequest};
 
 use crate::{DecodeError, batch};
 
@@ -253,6 +255,8 @@ impl Frame {
             | FrameType::SegOffer
             | FrameType::SegRequest
             | FrameType::SegData
+            | FrameType::SnapshotRequest
+            | FrameType::SnapshotChunk
             | FrameType::ForkReport
             | FrameType::ForkPull
             | FrameType::ForkResolved => {

@@ -12,6 +12,7 @@ use tetrarch_wire::{
         CloseCode, FindPoint, ForkReport, ForkResolved, Forward, FrameHeader, FrameType, Goodbye,
         Hello, Metadata, MetadataResponse, NackCode, NodeRoute, Produce, ProduceAck,
         ProduceOutcome, Refused, RepairAnswer, RepairRequest, RepairResponse, RetryReason,
+        SnapshotHeader, SnapshotRequest,
     },
     limits,
 };
@@ -523,6 +524,36 @@ fn a_produce_request_without_events_or_with_impossible_numbers_is_neither_sent_n
                 "{result:?}"
             );
         }
+    }
+}
+
+#[test]
+fn a_snapshot_that_no_log_can_have_is_neither_asked_for_nor_read() {
+    let start = position();
+    let good = SnapshotHeader {
+        start,
+        seq: start.seq,
+        len: limits::MAX_SNAPSHOT_BYTES as u64,
+        checksum: 0,
+    };
+    let too_long = SnapshotHeader {
+        len: good.len + 1,
+        ..good
+    };
+    let before_its_log = SnapshotHeader {
+        seq: start.seq.previous(),
+        ..good
+    };
+    for (of, is_good) in [(good, true), (too_long, false), (before_its_log, false)] {
+        let ask = SnapshotRequest {
+            request: 1,
+            of: Some(of),
+            offset: 0,
+        };
+        let (frame, body) = in_channel(ChannelMessage::SnapshotRequest(ask), &ask);
+        let header = FrameHeader::new(FrameType::SnapshotRequest, body.len()).unwrap();
+        assert_eq!(Frame::decode(header, body.into()).is_ok(), is_good);
+        assert_eq!(frame.to_bytes().is_ok(), is_good);
     }
 }
 

@@ -13,7 +13,11 @@ use tetrarch_wire::{
 use crate::samples;
 
 /// Types whose body ends in bytes that have no structure of their own at this level.
-const OPEN_ENDED: [FrameType; 2] = [FrameType::SegData, FrameType::Forward];
+const OPEN_ENDED: [FrameType; 3] = [
+    FrameType::SegData,
+    FrameType::SnapshotChunk,
+    FrameType::Forward,
+];
 
 /// Types whose body ends in a run of whole batches, which may be cut between two of them.
 const BATCHES: [FrameType; 5] = [

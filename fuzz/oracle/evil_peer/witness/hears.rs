@@ -48,6 +48,7 @@ impl Witness {
             | Input::DiskLevel(_)
             | Input::Damaged { .. }
             | Input::Mended { .. }
+            | Input::SnapshotSaved { .. }
             | Input::Corrupt => {}
         }
     }

@@ -183,6 +183,7 @@ impl Witness {
                 self.sees_answer(effect);
             }
             Effect::Mend { .. } => assert!(self.config().voters().len() > 1, "nobody else has it"),
+            Effect::SaveSnapshot { .. } => panic!("it takes a snapshot that no log can have made"),
             Effect::Placed { .. } => panic!("the catalog wants nothing"),
             Effect::ReadLog { .. } | Effect::Deleted | Effect::BeatNow => {}
             Effect::Halted(reason) => {
@@ -200,6 +201,7 @@ impl Witness {
         match write {
             LogWrite::Append(batches) => self.sees_append(batches),
             LogWrite::Truncate(at) => self.sees_truncation(*at),
+            LogWrite::Begin(at) => panic!("a voter's log begins anew at {at:?}"),
             LogWrite::HardState(promise) => self.sees_promise(*promise, disk),
             LogWrite::CommitHint(seq) => assert!(*seq <= self.commit, "a hint beyond the commit"),
         }

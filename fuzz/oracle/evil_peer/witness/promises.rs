@@ -147,7 +147,16 @@ impl Witness {
                 self.speaks_as_leader(epoch, disk);
                 false
             }
+            ChannelMessage::SnapshotChunk(chunk) => {
+                self.speaks_as_leader(epoch, disk);
+                assert!(
+                    chunk.of.seq <= self.commit,
+                    "it gives more than is committed"
+                );
+                false
+            }
             ChannelMessage::AppendNack(_)
+            | ChannelMessage::SnapshotRequest(_)
             | ChannelMessage::FindPoint(_)
             | ChannelMessage::SyncRequest(_) => false,
             ChannelMessage::RepairRequest(_) => true,

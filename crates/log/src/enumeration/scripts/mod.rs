@@ -36,6 +36,7 @@ pub fn scripts() -> Vec<Script> {
         script("truncate", filled, writes::truncate),
         script("trim", filled, writes::trim),
         script("snapshots", filled, writes::snapshots),
+        script("begin", filled, writes::begin),
         script("checkpoint", started, files::checkpoint),
         script("recycle", started, files::recycle),
         script("delete", filled, files::delete),
@@ -116,6 +117,8 @@ fn everything(life: &mut Life) -> Lived {
     life.flush()?;
     life.commit(|group| group.trim(2, 5))?;
     life.commit(|group| group.delete(3))?;
+    life.save_snapshot(2, 40, 70)?;
+    life.commit(|group| group.begin(2, 40).hint(2, 40))?;
     life.flush()?;
     for _ in 0..4 {
         life.commit(|group| group.append(1, 2, 1800).append(2, 1, 100))?;

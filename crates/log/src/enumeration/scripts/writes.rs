@@ -52,6 +52,33 @@ pub(super) fn votes(life: &mut Life) -> Lived {
     life.restart()
 }
 
+/// Logs that begin at a position that they were given: an empty one, one whose batches are partly in
+/// segments, one that is being cut, and once more while the files have not followed.
+pub(super) fn begin(life: &mut Life) -> Lived {
+    life.save_snapshot(1, 35, 90)?;
+    life.commit(|group| group.begin(1, 30).hint(1, 35))?;
+    life.commit(|group| group.append(1, 4, 900))?;
+    life.flush()?;
+    life.commit(|group| group.truncate(1, 2).append(1, 1, 80).open(3))?;
+    life.save_snapshot(3, 9, 60)?;
+    life.commit(|group| group.begin(3, 9).truncate(2, 1).begin(2, 60))?;
+    life.flush_all()?;
+    life.commit(|group| group.append(3, 2, 500).truncate(1, 0).append(1, 3, 1600))?;
+    life.save_snapshot(1, 90, 70)?;
+    life.commit(|group| {
+        group
+            .begin(1, 80)
+            .append(1, 2, 300)
+            .begin(1, 90)
+            .append(1, 1, 30)
+    })?;
+    life.flush()?;
+    life.restart()?;
+    life.commit(|group| group.append(1, 4, 1500).trim(1, 92))?;
+    life.flush_all()?;
+    life.restart()
+}
+
 /// Cuts of what memory holds, of what a segment holds, of several segments, and of a cut.
 pub(super) fn truncate(life: &mut Life) -> Lived {
     life.commit(|group| group.truncate(1, 9).append(1, 2, 300))?;

@@ -78,6 +78,9 @@ pub(super) enum Op {
     Truncate {
         to: u16,
     },
+    Begin {
+        further: u8,
+    },
     Vote,
     Hint {
         at: u16,
@@ -160,6 +163,7 @@ fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         12 => (1..5_usize, 8..1500_usize).prop_map(|(count, size)| Op::Append { count, size }),
         4 => any::<u16>().prop_map(|to| Op::Truncate { to }),
+        1 => (1..40_u8).prop_map(|further| Op::Begin { further }),
         3 => Just(Op::Vote),
         1 => any::<u16>().prop_map(|at| Op::Hint { at }),
         2 => any::<u16>().prop_map(|upto| Op::Trim { upto }),

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use tetrarch_wire::{ChannelUid, Epoch, HardState, Seq, VoterId};
+use tetrarch_wire::{ChannelUid, Epoch, HardState, Link, LogPosition, Seq, VoterId};
 
 use super::act::{Act, Change, End, Life, Op};
 use crate::enumeration::promise::{Ledger, Promise, Promises, apply, holding};
@@ -211,6 +211,17 @@ impl Player {
                     .log
                     .partition_point(|batch| batch.last_seq() <= promised.trim);
                 WriteOp::Truncate(promised.position(part(*to, gone, batches)))
+            }
+            // Behind the tail or in the middle of the log: what a leader says of itself need not fit.
+            Op::Begin { further } => {
+                self.epoch += 1;
+                let begun = promised.beginning().seq.max(promised.trim);
+                let seq = begun.plus(u64::from(*further));
+                WriteOp::Begin(LogPosition {
+                    seq,
+                    epoch: Epoch::new(self.epoch, VoterId::from_bytes([7; 16])),
+                    link: Link::genesis(&seq.get().to_le_bytes()),
+                })
             }
             Op::Vote => {
                 self.epoch += 1;

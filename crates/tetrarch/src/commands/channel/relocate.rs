@@ -3,10 +3,7 @@
 use std::time::{Duration, Instant};
 
 use tetrarch_client::Client;
-use tetrarch_wire::{
-    Seq,
-    frame::{ChannelStatus, Moving},
-};
+use tetrarch_wire::frame::{ChannelStatus, Moving};
 
 use super::with;
 use crate::connect::MeshArgs;
@@ -18,7 +15,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// Moves a channel to these nodes and no others, while it goes on.
 ///
-/// Nodes that come receive the whole log before they vote; those that go hold it until then.
+/// Nodes that come receive the log, as far as retention has kept it, before they vote; those that go hold it
+/// until then.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The channel.
@@ -66,10 +64,6 @@ async fn wait(client: &Client, name: &str) -> Result<(), Error> {
     }
 }
 
-fn is_trimmed(channel: &ChannelStatus) -> bool {
-    channel.log_start.is_some_and(|first| first > Seq::FIRST)
-}
-
 fn waits_for(channel: &ChannelStatus) -> String {
     let on = |wanted: Moving| {
         let moving = channel.replicas.iter();
@@ -78,10 +72,6 @@ fn waits_for(channel: &ChannelStatus) -> String {
         names.join(", ")
     };
     match (on(Moving::In), on(Moving::Out)) {
-        (come, _) if !come.is_empty() && is_trimmed(channel) => format!(
-            "{come}: waits, because retention has dropped the beginning of the log, which this version \
-             cannot leave out for a new node; `tetrarch channel move` to the old nodes takes it back"
-        ),
         (come, _) if !come.is_empty() => format!("{come}: receiving the log"),
         (_, go) if !go.is_empty() => format!("{go}: leaving"),
         _ => "moving".to_owned(),

@@ -7,8 +7,9 @@ use tetrarch_wire::{
         Append, AppendAck, AppendNack, ChannelFrame, ChannelMessage, ConflictResult, DiskLevel,
         FindPoint, ForkPull, ForkReport, ForkResolved, LeaderConflict, NackCode, PlacementReport,
         PointResponse, RefusalReason, RepairAnswer, RepairRequest, RepairResponse, SegData,
-        SegOffer, SegRequest, SyncChunk, SyncClass, SyncNack, SyncNackCode, SyncRequest,
-        TransferNow, TransferPrepare, VoteKind, VoteRequest, VoteResponse,
+        SegOffer, SegRequest, SnapshotChunk, SnapshotHeader, SnapshotRequest, SyncChunk, SyncClass,
+        SyncNack, SyncNackCode, SyncRequest, TransferNow, TransferPrepare, VoteKind, VoteRequest,
+        VoteResponse,
     },
 };
 
@@ -201,6 +202,12 @@ fn point_response(found: bool) -> ChannelMessage {
 
 fn repair() -> Vec<Named> {
     let bytes = Bytes::from_static(b"part of a segment");
+    let snapshot = SnapshotHeader {
+        start: position(),
+        seq: Seq::new(320),
+        len: 3 << 20,
+        checksum: 0x1234_5678,
+    };
     vec![
         plain(ChannelMessage::RepairRequest(RepairRequest {
             request: 7,
@@ -235,6 +242,17 @@ fn repair() -> Vec<Named> {
             request: 8,
             offset: 1 << 20,
             crc: checksum::crc32c(&bytes),
+            bytes: bytes.clone(),
+        })),
+        plain(ChannelMessage::SnapshotRequest(SnapshotRequest {
+            request: 9,
+            of: Some(snapshot),
+            offset: 1 << 20,
+        })),
+        plain(ChannelMessage::SnapshotChunk(SnapshotChunk {
+            request: 9,
+            of: snapshot,
+            offset: 1 << 20,
             bytes,
         })),
     ]

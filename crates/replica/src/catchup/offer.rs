@@ -1,0 +1,122 @@
+//! The leader gives what came of the batches that it has dropped, part by part, to replicas that lack
+//! them (protocol §9.4).
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tetrarch_wire::{
+    VoterId,
+    checksum::crc32c,
+    frame::{ChannelMessage, SnapshotChunk, SnapshotHeader, SnapshotRequest, SyncNackCode},
+    limits,
+};
+
+use crate::{Context, Moment, Replica};
+
+/// A snapshot that nobody has asked for in so many heartbeats is let go.
+const KEPT_FOR: u32 = 64;
+
+/// The snapshot that is being given: all of its parts are of one.
+#[derive(Debug)]
+pub(crate) struct Offer {
+    of: SnapshotHeader,
+    bytes: Bytes,
+    asked_at: Moment,
+}
+
+impl Offer {
+    /// Whether nobody has asked for it for so long that it is better made anew.
+    fn is_stale(&self, now: Moment, heartbeat: Duration) -> bool {
+        now.since(self.asked_at) > heartbeat * KEPT_FOR
+    }
+}
+
+impl Replica {
+    /// A replica that lacks what was dropped here asks for what came of it.
+    pub(crate) fn on_snapshot_request(
+        &mut self,
+        from: VoterId,
+        ask: SnapshotRequest,
+        ctx: &mut Context<'_>,
+    ) {
+        let now = ctx.now.mono;
+        if let Some(follower) = self.follower_mut(from) {
+            follower.connected = true;
+            follower.search(now);
+        }
+        let Some(of) = self.offered(from, ask.of, now) else {
+            self.refuse_pull(from, ask.request, SyncNackCode::Busy, ctx);
+            return;
+        };
+        let most = self.settings.frame_bytes.min(limits::MAX_BATCH_BYTES);
+        let epoch = self.epoch_seen();
+        let Some(offer) = self.leadership.as_mut().and_then(|l| l.offer.as_mut()) else {
+            return;
+        };
+        offer.asked_at = now;
+        let offset = if ask.of == Some(of) { ask.offset } else { 0 };
+        let from_byte = usize::try_from(offset).unwrap_or(usize::MAX);
+        let from_byte = from_byte.min(offer.bytes.len());
+        let to_byte = offer.bytes.len().min(from_byte + most);
+        let chunk = SnapshotChunk {
+            request: ask.request,
+            of,
+            offset: from_byte as u64,
+            bytes: offer.bytes.slice(from_byte..to_byte),
+        };
+        self.send(from, epoch, ChannelMessage::SnapshotChunk(chunk), ctx);
+    }
+
+    /// The snapshot to be given: the one that is asked for if it is still kept, else one as of now.
+    /// `None` while the own commit position is worth nothing, if nothing was dropped, and for a voter,
+    /// which lacks nothing.
+    fn offered(
+        &mut self,
+        to: VoterId,
+        asked: Option<SnapshotHeader>,
+        now: Moment,
+    ) -> Option<SnapshotHeader> {
+        let leadership = self.leadership.as_deref()?;
+        let is_current = self.commit >= leadership.start;
+        let start = self.log.start();
+        if !is_current || start.seq == tetrarch_wire::Seq::ZERO || self.config().contains(to) {
+            return None;
+        }
+        let kept = leadership.offer.as_ref().map(|offer| offer.of);
+        if kept.is_some() && kept == asked {
+            return kept;
+        }
+        // One that another replica is being given goes on being given to both.
+        let fits = kept.filter(|kept| kept.start == start && asked.is_none());
+        if fits.is_some() {
+            return fits;
+        }
+        let (seq, bytes) = self.snapshot();
+        if bytes.len() > limits::MAX_SNAPSHOT_BYTES {
+            return None;
+        }
+        let of = SnapshotHeader {
+            start,
+            seq,
+            len: bytes.len() as u64,
+            checksum: crc32c(&bytes),
+        };
+        let leadership = self.leadership.as_mut()?;
+        leadership.offer = Some(Offer {
+            of,
+            bytes,
+            asked_at: now,
+        });
+        Some(of)
+    }
+
+    /// Part of each tick of a leader.
+    pub(crate) fn let_go_of_offer(&mut self, now: Moment) {
+        let heartbeat = self.settings.heartbeat;
+        if let Some(leadership) = &mut self.leadership {
+            leadership
+                .offer
+                .take_if(|offer| offer.is_stale(now, heartbeat));
+        }
+    }
+}
