@@ -9,7 +9,9 @@ use crate::WriteOp;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reference {
     origin: LogPosition,
-    /// From the very beginning on, or where the log began anew; also what was trimmed.
+    /// Where the log began last.
+    beginning: LogPosition,
+    /// From there on; also what was trimmed.
     pub log: Vec<Batch>,
     /// The latest promise.
     pub hard_state: HardState,
@@ -31,6 +33,7 @@ impl Reference {
     pub const fn new(origin: LogPosition) -> Self {
         Self {
             origin,
+            beginning: origin,
             log: Vec::new(),
             hard_state: HardState::INITIAL,
             hint: Seq::ZERO,
@@ -50,7 +53,7 @@ impl Reference {
     /// The earliest position at which it can begin.
     #[must_use]
     pub const fn beginning(&self) -> LogPosition {
-        self.origin
+        self.beginning
     }
 
     /// The end of its first `count` batches.
@@ -58,7 +61,7 @@ impl Reference {
     pub fn position(&self, count: usize) -> LogPosition {
         match count.checked_sub(1) {
             Some(last) => self.log[last].position(),
-            None => self.origin,
+            None => self.beginning,
         }
     }
 
@@ -66,10 +69,10 @@ impl Reference {
     #[must_use]
     pub fn epochs(&self, start: Seq) -> Vec<EpochStart> {
         let mut epochs: Vec<EpochStart> = Vec::new();
-        if self.origin.seq > Seq::ZERO {
-            epochs.push(EpochStart::of_beginning(self.origin));
+        if self.beginning.seq > Seq::ZERO {
+            epochs.push(EpochStart::of_beginning(self.beginning));
         }
-        let mut before = self.origin.epoch;
+        let mut before = self.beginning.epoch;
         for batch in &self.log {
             if batch.epoch() != before {
                 if batch.base_seq() <= start {
@@ -99,7 +102,7 @@ impl Reference {
             WriteOp::Append(batches) => self.log.extend(batches.iter().cloned()),
             WriteOp::Begin(at) => {
                 self.log.clear();
-                self.origin = *at;
+                self.beginning = *at;
                 self.trim = self.trim.max(at.seq);
             }
             WriteOp::Truncate(at) => self.log.retain(|batch| batch.last_seq() <= at.seq),
@@ -112,6 +115,7 @@ impl Reference {
                     self.reached = self.tail();
                 }
                 self.log.clear();
+                self.beginning = self.origin;
                 self.hint = Seq::ZERO;
                 self.trim = Seq::ZERO;
                 self.is_held = false;
