@@ -174,6 +174,8 @@ impl Mutant {
                 | Self::ReadBeyondDurable
                 | Self::SnapshotOfUncommitted
                 | Self::StaleComparison
+                | Self::ReadIndexUnconfirmed
+                | Self::OutOfOrderUnconfirmed
                 | Self::LaterCutWins
                 | Self::ForgetsCutOnError
         )

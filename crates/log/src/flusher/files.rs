@@ -5,12 +5,13 @@
 //! checkpoint that does not count it any more is durable.
 
 use std::io::IoSlice;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::{Batch, EpochStart, Link, LogPosition, Seq};
 
+use super::removal::{create_afresh, remove_if_there, remove_segments};
 use super::{deleted, snapshot};
 use crate::Damage;
 use crate::channel::state::{ChannelState, SegmentRecord};
@@ -564,37 +565,4 @@ fn end_of<D: Disk>(
         Err(SegmentFault::Damage(damage)) => Err(WriteFault::Damage(damage)),
         Err(SegmentFault::Disk(error)) => Err(WriteFault::Disk(error)),
     }
-}
-
-fn remove_segments<D: Disk>(
-    shared: &Shared<D>,
-    channel: &Channel,
-    segments: &[Segment],
-) -> Result<(), DiskError> {
-    for segment in segments {
-        let path = shared.layout.segment(channel.uid, segment.base());
-        shared.files.close(&path);
-        remove_if_there(&*shared.disk, &path)?;
-        remove_if_there(&*shared.disk, &path.with_extension("idx"))?;
-        shared.forget_damage(channel.uid, segment.base());
-    }
-    if segments.is_empty() {
-        return Ok(());
-    }
-    shared
-        .disk
-        .sync_dir(&shared.layout.channel_dir(channel.uid))
-}
-
-fn remove_if_there<D: Disk>(disk: &D, path: &Path) -> Result<(), DiskError> {
-    match disk.remove(path) {
-        Err(error) if error.is_missing() => Ok(()),
-        other => other,
-    }
-}
-
-/// Creates a file; one that an earlier attempt left behind goes.
-pub(super) fn create_afresh<D: Disk>(disk: &D, path: &Path) -> Result<D::File, DiskError> {
-    remove_if_there(disk, path)?;
-    disk.create(path)
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use tetrarch_wire::{Batch, ChannelUid, LogPosition, Seq};
 
 use super::Flusher;
-use super::files::create_afresh;
+use super::removal::create_afresh;
 use crate::LogError;
 use crate::channel::Channel;
 use crate::channel::state::SegmentRecord;

@@ -14,6 +14,7 @@ mod files;
 mod mending;
 mod page_cache;
 mod recycle;
+mod removal;
 mod snapshot;
 
 use std::collections::BTreeMap;
