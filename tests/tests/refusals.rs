@@ -79,17 +79,22 @@ fn a_node_whose_queue_is_full_says_so_and_takes_everything_in_the_end() {
         environment: vec![
             ("TETRARCH_LIMITS_CHANNEL_UNACKED_BYTES", "2MiB"),
             ("TETRARCH_LIMITS_NODE_UNACKED_BYTES", "2MiB"),
+            // So long a leader leads on without its followers, which must be longer than a slow
+            // machine takes to fill its queue.
+            ("TETRARCH_TIMING_ELECTION_TIMEOUT_MS", "8000"),
         ],
         ..MeshOptions::default()
     });
     mesh.create_channel(CHANNEL);
     let leader = mesh.leader_of(CHANNEL);
+    let mut producer = Producer::start_padded(&mesh, CHANNEL, "p", 500_000);
+    producer.feed(1);
+    producer.wait_acknowledged(1);
     // Without its followers nothing is acknowledged, so what the leader takes stays in its queue.
     let followers: Vec<usize> = (0..3).filter(|node| *node != leader).collect();
     for follower in &followers {
         mesh.nodes[*follower].signal(Signal::Stop);
     }
-    let mut producer = Producer::start_padded(&mesh, CHANNEL, "p", 500_000);
     producer.feed(20);
     eventually("the queue was full", || {
         let counted = "tetrarch_produce_requests_total{code=\"retry_queue_full\"}";

@@ -177,6 +177,8 @@ impl Mutant {
                 | Self::DurableAcrossCut
                 | Self::ReadBeyondDurable
                 | Self::StaleComparison
+                | Self::ReadIndexUnconfirmed
+                | Self::OutOfOrderUnconfirmed
                 | Self::LaterCutWins
                 | Self::ForgetsCutOnError
         )

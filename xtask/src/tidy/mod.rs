@@ -1,6 +1,6 @@
 //! Rules that no compiler knows: which crate may know which, how long a file may be, how it
-//! opens, what must not stand in it, and what the page for operators must say. They run as tests of this package and as
-//! `cargo xtask tidy`.
+//! opens, what must not stand in it, and what the page for operators must say. They run as tests of
+//! this package and as `cargo xtask tidy`.
 
 mod direction;
 mod links;

@@ -63,7 +63,7 @@ fn sections(page: &str) -> Vec<(&str, &str)> {
     let Some((_, chapter)) = page.split_once(HEADING) else {
         return Vec::new();
     };
-    let chapter = chapter.split("\n## ").next().unwrap_or_default();
+    let chapter = chapter.split_once("\n## ").map_or(chapter, |(own, _)| own);
     let sections = chapter.split("\n### ").skip(1);
     sections.filter_map(|text| text.split_once('\n')).collect()
 }

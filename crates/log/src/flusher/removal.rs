@@ -7,7 +7,7 @@ use crate::disk::{Disk, DiskError};
 use crate::segment::Segment;
 use crate::shared::Shared;
 
-/// Removes segments that nothing counts any more, durably.
+/// Removes segments that nothing counts any more, durably, and forgets what was damaged of them.
 pub(super) fn remove_segments<D: Disk>(
     shared: &Shared<D>,
     channel: &Channel,

@@ -30,7 +30,8 @@ impl Replica {
     }
 
     /// Whether this replica may stand at all: a voter whose log is durable to its end and goes as far as it
-    /// ever did, and whose promise is durable, too. A vote for another that is not durable yet is one that the other cannot have counted.
+    /// ever did, and whose promise is durable, too. A vote for another that is not durable yet is one that
+    /// the other cannot have counted.
     pub(crate) fn may_stand(&self) -> bool {
         self.role.get() == ReplicaRole::Replica
             && (self.is_voter() || self.is_perhaps_needed())

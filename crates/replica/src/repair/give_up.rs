@@ -4,7 +4,7 @@
 //! Its followers hear it, so nobody would stand against it; and whoever has what it lacks may be one that
 //! it does not hear itself.
 
-use crate::{Context, Moment, Replica};
+use crate::{Context, Moment, Replica, replication::Flow};
 
 /// For so many heartbeats a leader with a damaged log goes on that commits nothing.
 const PATIENCE: u32 = 10;
@@ -19,18 +19,17 @@ impl Replica {
         }
     }
 
-    /// When leadership is given up if nothing is committed until then.
+    /// When leadership is given up if nothing is committed until then. As long as every voter that is
+    /// there is pushed to, what is damaged is not what keeps anything from being committed.
     pub(crate) fn unreadable_deadline(&self) -> Option<Moment> {
         let leadership = self.leadership.as_deref()?;
         let waits = self.commit < self.log.tail().seq;
-        let others = self.config().voters().len() > 1;
-        if self.repair.is_none() || !waits || !others || leadership.transfer.is_some() {
+        if self.repair.is_none() || !waits || leadership.transfer.is_some() {
             return None;
         }
-        Some(
-            leadership
-                .committed_at
-                .plus(self.settings.heartbeat * PATIENCE),
-        )
+        let mut followers = self.voting_followers();
+        followers.find(|(_, one)| one.connected && one.flow == Flow::Search)?;
+        let patience = self.settings.heartbeat * PATIENCE;
+        Some(leadership.committed_at.plus(patience))
     }
 }

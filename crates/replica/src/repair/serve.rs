@@ -46,16 +46,12 @@ impl Replica {
                 cut_to_frame(&mut batches, self.settings.frame_bytes);
                 // The segment ends with a batch; where a batch here goes further, it is another one.
                 if batches.is_empty() {
-                    (RepairAnswer::Never, batches)
+                    (self.does_not_hold_it(), batches)
                 } else {
                     (RepairAnswer::Have, batches)
                 }
             }
-            // It may have had what is asked for, before it let go of the channel.
-            Err(LogReadFailure::BeyondTail) if !self.has_its_log_back() => {
-                (RepairAnswer::Unknown, Vec::new())
-            }
-            Err(LogReadFailure::BeyondTail) => (RepairAnswer::Never, Vec::new()),
+            Err(LogReadFailure::BeyondTail) => (self.does_not_hold_it(), Vec::new()),
             Err(
                 LogReadFailure::Trimmed
                 | LogReadFailure::Corrupt
@@ -74,5 +70,15 @@ impl Replica {
             message: ChannelMessage::RepairResponse(response),
             lane: Lane::Bulk,
         });
+    }
+
+    /// What is said of batches that this log does not hold: it may have held them before the node let go
+    /// of the channel, until it goes as far again.
+    fn does_not_hold_it(&self) -> RepairAnswer {
+        if self.has_its_log_back() {
+            RepairAnswer::Never
+        } else {
+            RepairAnswer::Unknown
+        }
     }
 }

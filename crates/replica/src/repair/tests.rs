@@ -3,7 +3,10 @@
 use tetrarch_fsm::TransitionSignal;
 use tetrarch_wire::{
     Batch, LogPosition, ReplicaRole, Seq,
-    frame::{ChannelMessage, PointResponse, RepairAnswer, RepairRequest, RepairResponse},
+    frame::{
+        AppendNack, ChannelMessage, NackCode, PointResponse, RepairAnswer, RepairRequest,
+        RepairResponse,
+    },
 };
 
 use crate::{
@@ -223,15 +226,16 @@ fn whoever_has_let_go_of_the_channel_does_not_say_that_it_never_had_it() {
         recovered.reached.epoch.n = 1;
         recovered.reached.seq = Seq::new(5);
     });
-    let (ticket, _) = ask_for(&mut bench, 2);
-    let effects = bench.step(Input::LogRead {
-        ticket,
-        result: Err(LogReadFailure::BeyondTail),
-    });
-    let [ChannelMessage::RepairResponse(response)] = sent(&effects)[..] else {
-        panic!("{effects:?}");
-    };
-    assert_eq!(response.answers, [RepairAnswer::Unknown]);
+    let other = bench.noop(1, &bench.origin(), 2);
+    for result in [Err(LogReadFailure::BeyondTail), Ok(vec![other])] {
+        let (ticket, _) = ask_for(&mut bench, 2);
+        let effects = bench.step(Input::LogRead { ticket, result });
+        let [ChannelMessage::RepairResponse(response)] = sent(&effects)[..] else {
+            panic!("{effects:?}");
+        };
+        assert_eq!(response.answers, [RepairAnswer::Unknown]);
+        assert!(response.batches.is_empty());
+    }
 }
 
 /// Its own batch there goes further: no batch of its log ends where the other's must.
@@ -431,6 +435,14 @@ fn a_leader_that_cannot_read_what_others_need_gives_up() {
     assert_eq!(lead_on(&mut bench), [], "everything is committed");
     bench.produce(1, 1, 1);
     bench.persist_all();
+    assert_eq!(lead_on(&mut bench), [], "everybody is pushed to");
+    let nack = AppendNack {
+        code: NackCode::Gap,
+        tail: bench.origin(),
+        history: Vec::new(),
+    };
+    let epoch = bench.replica.leader_row().unwrap().epoch;
+    bench.message(1, epoch, ChannelMessage::AppendNack(nack));
     let expected = [
         TransitionSignal::GracefulRelinquish,
         TransitionSignal::CapabilitySelected,
