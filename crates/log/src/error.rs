@@ -77,13 +77,17 @@ pub enum LogError {
         /// The channel.
         channel: ChannelUid,
     },
-    /// The log does not go as far as what a snapshot stands for.
-    #[error("the log of channel {channel} ends before seq {seq}, for which the snapshot stands")]
-    SnapshotAhead {
+    /// The store has let go of the channel since, and taken it up again.
+    #[error(
+        "the snapshot is of the holding {of} of channel {channel}, but the store is at its holding {now}"
+    )]
+    OtherHolding {
         /// The channel.
         channel: ChannelUid,
-        /// What the snapshot stands for.
-        seq: Seq,
+        /// Which holding it is of.
+        of: u64,
+        /// The present one.
+        now: u64,
     },
     /// A value that is kept whole is too large to be kept.
     #[error("{what} takes {size} bytes, over the limit of {limit}")]
@@ -103,7 +107,7 @@ impl LogError {
     pub fn failure(&self) -> Failure {
         match self {
             Self::Disk(error) => error.failure,
-            Self::UnknownChannel { .. } | Self::SnapshotAhead { .. } | Self::TooLarge { .. } => {
+            Self::UnknownChannel { .. } | Self::OtherHolding { .. } | Self::TooLarge { .. } => {
                 Failure::Retryable
             }
             Self::NotFormatted { .. }

@@ -139,6 +139,12 @@ impl Replica {
         self.controls.trim_point()
     }
 
+    /// Which of this node's holdings of the channel this is: how often it has let go of it.
+    #[must_use]
+    pub const fn holding(&self) -> u64 {
+        self.releases
+    }
+
     /// What a start must know of the log up to the commit position, so that it need not read all of it:
     /// who votes, what was trimmed, and the producers.
     #[must_use]

@@ -37,6 +37,7 @@ pub(crate) enum Wants {
     Nothing,
     Point,
     Batches,
+    Snapshot,
 }
 
 /// A message, who says it, and in which epoch.
@@ -77,24 +78,39 @@ impl Liars<'_> {
         let message = match (self.known.wants, cursor.byte()) {
             (Wants::Point, 0..=99) | (_, 185..=219) => self.point(cursor),
             (Wants::Batches, 0..=99) | (_, 150..=184) => self.chunk(epoch, cursor),
+            (Wants::Snapshot, 0..=99) => self.no_snapshot(cursor),
             (_, 0..=149) => self.append(epoch, cursor),
-            (_, 220..=234) => ChannelMessage::SyncNack(SyncNack {
-                request: self.request(cursor),
-                code: cursor.pick(&[
-                    SyncNackCode::Busy,
-                    SyncNackCode::Diverged,
-                    SyncNackCode::Trimmed,
-                    SyncNackCode::NotLeader,
-                    SyncNackCode::Unreadable,
-                ]),
-                log_start: self.seq(self.log.origin.seq, cursor),
-                retry_after_ms: u32::from(cursor.byte()) << (cursor.byte() % 24),
-            }),
+            (_, 220..=234) => self.refusal(cursor),
             (_, 235..=255) => ChannelMessage::TransferNow(TransferNow {
                 must_have: self.seq(self.log.tail().seq, cursor),
             }),
         };
         (from, epoch, message)
+    }
+
+    /// Whoever asks has a vote, it says, and so should hold what is gone here.
+    fn no_snapshot(&mut self, cursor: &mut Cursor<'_>) -> ChannelMessage {
+        ChannelMessage::SyncNack(SyncNack {
+            request: self.request(cursor),
+            code: SyncNackCode::Trimmed,
+            log_start: Seq::new(cursor.number()),
+            retry_after_ms: 0,
+        })
+    }
+
+    fn refusal(&mut self, cursor: &mut Cursor<'_>) -> ChannelMessage {
+        ChannelMessage::SyncNack(SyncNack {
+            request: self.request(cursor),
+            code: cursor.pick(&[
+                SyncNackCode::Busy,
+                SyncNackCode::Diverged,
+                SyncNackCode::Trimmed,
+                SyncNackCode::NotLeader,
+                SyncNackCode::Unreadable,
+            ]),
+            log_start: self.seq(self.log.origin.seq, cursor),
+            retry_after_ms: u32::from(cursor.byte()) << (cursor.byte() % 24),
+        })
     }
 
     fn append(&mut self, epoch: Epoch, cursor: &mut Cursor<'_>) -> ChannelMessage {

@@ -233,7 +233,10 @@ impl<'a> Life<'a> {
                 self.known.wants = Wants::Batches;
             }
             ChannelMessage::RepairRequest(repair) => self.known.request = repair.request,
-            ChannelMessage::SnapshotRequest(ask) => self.known.request = ask.request,
+            ChannelMessage::SnapshotRequest(ask) => {
+                self.known.request = ask.request;
+                self.known.wants = Wants::Snapshot;
+            }
             _ => {}
         }
     }

@@ -225,7 +225,9 @@ impl History {
         if let Some(state) = self.ledger.now(channel).filter(|state| state.is_held) {
             let seq = state.tail().seq;
             let bytes = Bytes::from(vec![cursor.byte(); 1 + cursor.below(100)]);
-            let saved = self.store().flusher.save_snapshot(channel, seq, &bytes);
+            let holding = state.releases;
+            let flusher = &mut self.store().flusher;
+            let saved = flusher.save_snapshot(channel, holding, seq, &bytes);
             saved.unwrap_or_else(|error| panic!("{error}"));
             let snapshots = self.ledger.snapshots.entry(channel).or_default();
             snapshots.push((seq, bytes));

@@ -60,6 +60,7 @@ impl Worker {
             actor.snapshot_saved = seq;
             self.context.flush.order(FlushOrder::SaveSnapshot {
                 channel,
+                holding: replica.holding(),
                 seq,
                 bytes,
                 then,
@@ -70,6 +71,10 @@ impl Worker {
     /// A replica wants the snapshot kept with which its log is to begin. Orders are carried out in turn, so
     /// that none that came before takes its place.
     pub(super) fn keep_snapshot(&mut self, channel: ChannelUid, save: u64, seq: Seq, bytes: Bytes) {
+        let Some((replica, _)) = self.shard.get(channel) else {
+            return;
+        };
+        let holding = replica.holding();
         let answers = self.answers.clone();
         let done = move |worked| {
             let answer = StoreAnswer::SnapshotSaved {
@@ -83,6 +88,7 @@ impl Worker {
         };
         let order = FlushOrder::SaveSnapshot {
             channel,
+            holding,
             seq,
             bytes,
             then: AfterSnapshot::Tell(Box::new(done)),

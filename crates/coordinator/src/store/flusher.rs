@@ -50,6 +50,8 @@ pub(crate) enum FlushOrder {
     /// Save what is remembered of a channel's producers.
     SaveSnapshot {
         channel: ChannelUid,
+        /// Which holding of the channel it is of.
+        holding: u64,
         seq: Seq,
         bytes: Bytes,
         /// What waits for that to be durable.
@@ -187,11 +189,12 @@ impl FlushThread {
             match order {
                 FlushOrder::SaveSnapshot {
                     channel,
+                    holding,
                     seq,
                     bytes,
                     then,
                 } => {
-                    let saved = self.flusher.save_snapshot(channel, seq, &bytes);
+                    let saved = self.flusher.save_snapshot(channel, holding, seq, &bytes);
                     if let Err(error) = &saved {
                         tracing::warn!(%channel, %error, "the snapshot was not saved");
                     }

@@ -216,7 +216,7 @@ impl Life {
         let holding = holding(&self.ledger.acked, uid);
         let possible = self.ledger.snapshots.entry(holding).or_insert(vec![None]);
         possible.push(snapshot.clone());
-        self.flushing(|flusher| flusher.save_snapshot(uid, seq, &bytes))?;
+        self.flushing(|flusher| flusher.save_snapshot(uid, holding.1, seq, &bytes))?;
         self.ledger.snapshots.insert(holding, vec![snapshot]);
         Some(())
     }

@@ -23,15 +23,19 @@ const HEADER: usize = 24;
 const CRC_AT: usize = 20;
 
 impl<D: Disk> Flusher<D> {
-    /// Keeps a snapshot of a channel as of `seq`, in place of the one before.
+    /// Keeps a snapshot of a channel as of `seq`, in place of the one before. It may be ahead of the log,
+    /// which may begin with it.
+    ///
+    /// Which `holding` of the channel it is of is counted by how often the store has let go of it: it may
+    /// have done so since the snapshot was made.
     ///
     /// # Errors
-    /// If the store does not hold the channel or not all that the snapshot stands for (it may be of an
-    /// earlier holding), the snapshot is too large, or the disk refuses; the snapshot before is then still
-    /// there.
+    /// If the store does not hold the channel, or another time than then, the snapshot is too large, or the
+    /// disk refuses; the snapshot before is then still there.
     pub fn save_snapshot(
         &mut self,
         channel: ChannelUid,
+        holding: u64,
         seq: Seq,
         bytes: &[u8],
     ) -> Result<(), LogError> {
@@ -52,8 +56,9 @@ impl<D: Disk> Flusher<D> {
             if view.is_released {
                 return Err(LogError::UnknownChannel { channel });
             }
-            if view.releases > 0 && seq > view.tail.seq {
-                return Err(LogError::SnapshotAhead { channel, seq });
+            if view.releases != holding {
+                let (of, now) = (holding, view.releases);
+                return Err(LogError::OtherHolding { channel, of, now });
             }
         }
         // A snapshot is as durable as the name of the directory that it is in, and one of an earlier

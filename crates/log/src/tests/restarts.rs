@@ -355,7 +355,7 @@ fn a_snapshot_is_kept_though_the_channel_had_only_a_directory() {
     assert!(store.flusher.flush_all().is_err());
     store
         .flusher
-        .save_snapshot(channel_uid(1), Seq::new(3), b"snapshot")
+        .save_snapshot(channel_uid(1), 0, Seq::new(3), b"snapshot")
         .unwrap();
     let store = opened(&lost(&disk));
     let kept = Some((Seq::new(3), "snapshot".into()));
@@ -366,7 +366,7 @@ fn a_snapshot_is_kept_though_the_channel_had_only_a_directory() {
 fn a_snapshot_that_a_start_has_shown_is_there_when_the_log_before_it_is_not() {
     let save = |store: &mut Store, seq| {
         let flusher = &mut store.flusher;
-        flusher.save_snapshot(channel_uid(1), Seq::new(seq), b"snapshot")
+        flusher.save_snapshot(channel_uid(1), 0, Seq::new(seq), b"snapshot")
     };
     let mut trimmed = 0;
     for (first, second) in (0..8).flat_map(|first| (0..30).map(move |second| (first, second))) {

@@ -31,7 +31,7 @@ fn released(disk: &CrashDisk, is_flushed: bool) -> (OpenedStore<CrashDisk>, LogP
         store.flusher.flush_all().unwrap();
         let saved = store
             .flusher
-            .save_snapshot(channel_uid(1), Seq::new(5), b"x");
+            .save_snapshot(channel_uid(1), 0, Seq::new(5), b"x");
         saved.unwrap();
     }
     commit(&mut store, vec![WriteOp::Release]);
@@ -140,19 +140,43 @@ fn a_channel_that_it_let_go_of_may_be_deleted() {
 fn a_snapshot_of_an_earlier_holding_is_not_kept() {
     let disk = CrashDisk::new();
     let (mut store, _) = released(&disk, true);
-    let save = |store: &mut OpenedStore<CrashDisk>| {
-        let saved = store
-            .flusher
-            .save_snapshot(channel_uid(1), Seq::new(5), b"x");
-        saved.unwrap_err()
+    let save = |store: &mut OpenedStore<CrashDisk>, holding| {
+        let flusher = &mut store.flusher;
+        flusher.save_snapshot(channel_uid(1), holding, Seq::new(5), b"x")
     };
-    let error = save(&mut store);
+    let error = save(&mut store, 0).unwrap_err();
     assert!(matches!(error, LogError::UnknownChannel { .. }), "{error}");
     let mut log = Log::new();
     let ops = vec![WriteOp::TakeUp, WriteOp::Append(log.batches(2, 10))];
     commit(&mut store, ops);
-    let error = save(&mut store);
-    assert!(matches!(error, LogError::SnapshotAhead { .. }), "{error}");
+    let error = save(&mut store, 0).unwrap_err();
+    assert!(matches!(error, LogError::OtherHolding { .. }), "{error}");
+    // One that its log may begin with is.
+    save(&mut store, 1).unwrap();
+}
+
+/// What comes back may begin earlier than what went.
+#[test]
+fn where_a_log_began_before_it_was_let_go_of_binds_nobody() {
+    let disk = CrashDisk::new();
+    format(&disk, Path::new(DIR), &identity()).unwrap();
+    let mut store = started(&disk);
+    let position = |seq| LogPosition {
+        seq: Seq::new(seq),
+        ..Log::new().tail()
+    };
+    let begun = |seq| WriteOp::Begin(position(seq));
+    commit(&mut store, vec![open_op("a"), begun(9)]);
+    let why = refused(&mut store, vec![begun(9)]);
+    let (at, log_start) = (Seq::new(9), Seq::new(9));
+    assert_eq!(why, Some(Refusal::BeginsBackwards { at, log_start }));
+    let again = || vec![WriteOp::Release, WriteOp::TakeUp, begun(4)];
+    let earlier = [again(), vec![WriteOp::Truncate(Log::new().tail())]].concat();
+    let at = Log::new().tail();
+    let why = refused(&mut store, earlier);
+    assert_eq!(why, Some(Refusal::UnknownPosition { at }));
+    commit(&mut store, again());
+    assert_eq!(store.reader.tail(channel_uid(1)), Some(position(4)));
 }
 
 /// A replay may gather both in one group.

@@ -60,7 +60,7 @@ fn sample() -> Sample {
             store.flusher.flush_all().unwrap();
             store
                 .flusher
-                .save_snapshot(channel_uid(1), Seq::new(3), b"snapshot")
+                .save_snapshot(channel_uid(1), 0, Seq::new(3), b"snapshot")
                 .unwrap();
         }
     }

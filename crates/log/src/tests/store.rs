@@ -362,11 +362,13 @@ fn the_snapshot_is_replaced_whole() {
     for (seq, text) in [(4, "four"), (9, "nine")] {
         store
             .flusher
-            .save_snapshot(channel_uid(1), Seq::new(seq), text.as_bytes())
+            .save_snapshot(channel_uid(1), 0, Seq::new(seq), text.as_bytes())
             .unwrap();
     }
     assert!(matches!(
-        store.flusher.save_snapshot(channel_uid(2), Seq::FIRST, b""),
+        store
+            .flusher
+            .save_snapshot(channel_uid(2), 0, Seq::FIRST, b""),
         Err(LogError::UnknownChannel { .. })
     ));
     drop(store);

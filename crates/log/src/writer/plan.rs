@@ -278,6 +278,7 @@ impl Known {
                 self.tail = channel.origin();
                 self.is_released = true;
                 self.begins_anew = true;
+                self.begun = None;
                 Ok(())
             }
             WriteOp::TakeUp if self.is_released => {
@@ -297,7 +298,11 @@ impl Known {
         if channel.is_protected() {
             return Err(Refusal::Protected);
         }
-        let log_start = channel.view().log_start.seq;
+        let log_start = if self.begins_anew {
+            channel.origin().seq
+        } else {
+            channel.view().log_start.seq
+        };
         let log_start = self.begun.map_or(log_start, |begun| begun.max(log_start));
         if at.seq <= log_start {
             return Err(Refusal::BeginsBackwards {
@@ -350,7 +355,7 @@ fn check_position<'a, D: Disk>(
     if at == planned.tail || is_planned(before, at) {
         return Ok(());
     }
-    if planned.begins_anew && at == entry.channel.origin() {
+    if planned.begins_anew && planned.begun.is_none() && at == entry.channel.origin() {
         return Ok(());
     }
     let is_durable = !planned.begins_anew

@@ -1,5 +1,5 @@
 //! A replica without a vote lacks what its leader has dropped: it is given what came of that, and its
-//! log begins where the leader's does (protocol §9.4).
+//! log begins where the leader's does (protocol §9.4). It may not know yet that it has none any more.
 //!
 //! The snapshot is kept before the log begins anew. If only that becomes durable it stands ahead of the
 //! log, which a start knows how to take. Until the beginning is durable the old log is the log.
@@ -60,13 +60,6 @@ impl Beginning {
 }
 
 impl Replica {
-    /// Whether this log may be given up for a snapshot. Never that of a voter, nor of a node that any
-    /// configuration names that is in force or may come into force again: an election may depend on
-    /// what it holds.
-    pub(super) fn may_begin_anew(&self) -> bool {
-        !self.controls.may_name(self.me, self.commit)
-    }
-
     /// Whether the log is about to begin anew: nothing changes it until then.
     pub(crate) fn is_beginning(&self) -> bool {
         let beginning = self.beginning.as_ref();
@@ -142,18 +135,19 @@ impl Replica {
     }
 
     /// Whether a log may begin with this: further on than the own one, and without taking back anything
-    /// that is known to be committed.
+    /// that is known to be committed, or a configuration that may yet make this node a voter: an election
+    /// may depend on what it holds.
     fn is_of_use(&self, of: &SnapshotHeader) -> bool {
         let epoch = self.following.leader.map(|leader| leader.n);
-        self.may_begin_anew()
+        !self.controls.name_after(self.me, of.seq)
             && of.start.seq > self.log.start().seq
             && of.start.seq >= self.commit
             && of.seq >= self.commit_floor().max(of.start.seq)
             && epoch.is_some_and(|n| of.start.epoch.n <= n)
     }
 
-    /// A snapshot is whole. It is kept first. One that names this node as a voter cannot be: its leader
-    /// would have waited with trimming.
+    /// A snapshot is whole. It is kept first. Of one that names this node as a voter no use is made: its
+    /// removal is not committed yet.
     fn take_snapshot(&mut self, of: SnapshotHeader, bytes: Vec<u8>, ctx: &mut Context<'_>) {
         self.wait(self.settings.heartbeat, ctx);
         let is_intact = crc32c(&bytes) == of.checksum;

@@ -53,6 +53,10 @@ enum Store {
 struct Pair {
     leader: Bench,
     learner: Bench,
+    /// The learner's id.
+    who: VoterId,
+    /// Who is to hold the channel.
+    set: ReplicaSet,
     store: Store,
     /// What the learner wanted saved.
     saved: Vec<(u64, Seq, Bytes)>,
@@ -69,10 +73,12 @@ impl Pair {
         leader.persist_all();
         for number in 1..=5 {
             leader.produce(number, number, 1);
-            commit(&mut leader);
+            commit_with(&mut leader, &[1]);
         }
         let mut pair = Self {
-            learner: learner(&leader, Recovered::empty(&leader.genesis)),
+            learner: learner(learner_id(), &leader, Recovered::empty(&leader.genesis)),
+            who: learner_id(),
+            set: ReplicaSet::genesis(&leader.genesis),
             leader,
             store: Store::Works,
             saved: Vec::new(),
@@ -90,9 +96,26 @@ impl Pair {
         found.expect("it is in memory")
     }
 
+    /// The third voter is taken out, and the leader knows it no longer.
+    fn take_out_the_third(&mut self) {
+        let set = self.want(vec![voter(1), voter(2)]);
+        self.leader.step(Input::Placed(set));
+        commit_with(&mut self.leader, &[1]);
+        self.leader.wait(HEARTBEAT_MS);
+        commit_with(&mut self.leader, &[1]);
+        let taken_out = self.leader.ids[2];
+        assert!(!self.leader.replica.config().contains(taken_out));
+    }
+
+    fn want(&mut self, voters: Vec<Voter>) -> ReplicaSet {
+        let config = ChannelConfig::genesis(self.leader.genesis.class, voters).unwrap();
+        assert_eq!(self.set.want(&config), Ok(()));
+        self.set.clone()
+    }
+
     /// The catalog names the learner, and the two talk until there is nothing more to say.
     fn meet(&mut self) {
-        let set = set(&self.leader);
+        let set = self.want((1..=4).map(voter).collect());
         self.learner.step(Input::Placed(set.clone()));
         let effects = self.leader.step(Input::Placed(set));
         self.talk(effects, Vec::new());
@@ -117,9 +140,9 @@ impl Pair {
                 } => {
                     let (from, other) = match is_leader {
                         true => (self.leader.ids[0], &mut self.learner),
-                        false => (learner_id(), &mut self.leader),
+                        false => (self.who, &mut self.leader),
                     };
-                    if is_leader && to != learner_id() {
+                    if is_leader && to != self.who {
                         continue;
                     }
                     let input = Input::Message {
@@ -195,11 +218,15 @@ impl Pair {
 
 /// The other voters hold everything, and so does the disk.
 fn commit(leader: &mut Bench) {
+    commit_with(leader, &[1, 2]);
+}
+
+fn commit_with(leader: &mut Bench, others: &[usize]) {
     leader.persist_all();
     let tail = leader.replica.view().tail;
     let epoch = leader.replica.leader_row().expect("it leads").epoch;
     let sent_at = Moment::from_nanos(leader.now_ms * 1_000_000);
-    for index in 1..3 {
+    for &index in others {
         let voter = leader.ids[index];
         leader.step(Input::BeatAcked {
             voter,
@@ -211,7 +238,7 @@ fn commit(leader: &mut Bench) {
     assert_eq!(leader.replica.view().commit, tail.seq);
 }
 
-fn learner(leader: &Bench, recovered: Recovered) -> Bench {
+fn learner(who: VoterId, leader: &Bench, recovered: Recovered) -> Bench {
     let mut bench = Bench::new(3);
     bench.now_ms = leader.now_ms;
     let (channel, genesis) = (leader.replica.channel, leader.genesis.clone());
@@ -220,7 +247,7 @@ fn learner(leader: &Bench, recovered: Recovered) -> Bench {
         wall_ms: leader.now_ms,
     };
     let settings = Settings::default();
-    let made = Replica::new(learner_id(), channel, genesis, settings, recovered, now);
+    let made = Replica::new(who, channel, genesis, settings, recovered, now);
     bench.replica = made.unwrap();
     bench.step(Input::Select);
     bench
@@ -315,7 +342,12 @@ fn ask_for(leader: &mut Bench, who: VoterId, ask: SnapshotRequest) -> Option<Sna
         .find_map(|message| match message {
             ChannelMessage::SnapshotChunk(chunk) => Some(chunk.clone()),
             ChannelMessage::SyncNack(nack) => {
-                assert_eq!(nack.code, SyncNackCode::Busy);
+                let is_voter = leader.replica.config().contains(who);
+                let expected = match is_voter {
+                    true => SyncNackCode::Trimmed,
+                    false => SyncNackCode::Busy,
+                };
+                assert_eq!(nack.code, expected);
                 None
             }
             _ => None,
@@ -346,17 +378,51 @@ fn who_is_a_voter_or_may_be_one_again_keeps_its_log() {
     let others = vec![voter(2), voter(3)];
     let without = ChannelConfig::genesis(genesis.class, others).unwrap();
     let mut controls = Controls::new(genesis.clone(), Seq::ZERO);
-    assert!(controls.may_name(me, Seq::ZERO));
     controls.apply(Seq::new(5), Some(&Control::Config(without)));
     assert!(
-        controls.may_name(me, Seq::new(4)),
-        "the removal may not come to be"
+        !controls.name_after(me, Seq::ZERO),
+        "what comes first is known to be over"
     );
-    assert!(!controls.may_name(me, Seq::new(5)));
     controls.apply(Seq::new(9), Some(&Control::Config(genesis)));
-    assert!(controls.may_name(me, Seq::new(5)), "it votes already");
+    assert!(controls.name_after(me, Seq::new(8)), "it votes already");
+    assert!(!controls.name_after(me, Seq::new(9)));
     controls.truncate(Seq::new(8));
-    assert!(!controls.may_name(me, Seq::new(5)));
+    assert!(!controls.name_after(me, Seq::new(5)));
+}
+
+/// It lacks the very configuration that took it out, and has only the leader's word for it.
+#[test]
+fn who_does_not_know_that_it_has_no_vote_any_more_begins_anew() {
+    let mut pair = Pair::new();
+    let taken_out = pair.leader.ids[2];
+    pair.take_out_the_third();
+    pair.who = taken_out;
+    pair.learner = learner(
+        taken_out,
+        &pair.leader,
+        Recovered::empty(&pair.leader.genesis),
+    );
+    assert!(pair.learner.replica.config().contains(taken_out));
+    pair.meet();
+    assert_eq!(pair.begun(), [pair.end_of(3)]);
+    assert!(pair.is_in_step());
+    assert!(!pair.learner.replica.config().contains(taken_out));
+}
+
+/// Its leader should have waited for it before it dropped anything.
+#[test]
+fn a_voter_without_the_beginning_of_the_log_is_halted() {
+    let mut pair = Pair::new();
+    let asks = pair.leader.ids[2];
+    pair.who = asks;
+    pair.learner = learner(asks, &pair.leader, Recovered::empty(&pair.leader.genesis));
+    pair.meet();
+    assert_eq!(pair.begun(), []);
+    let expected = HaltReason::MissingRange {
+        tail: Seq::ZERO,
+        leader_log_start: Seq::new(4),
+    };
+    assert_eq!(pair.halted, Some(expected));
 }
 
 #[test]
@@ -413,7 +479,7 @@ fn a_log_that_has_begun_is_not_cut_below_its_snapshot() {
         snapshot: Some((pair.saved[0].1, pair.saved[0].2.clone())),
         ..Recovered::empty(&pair.leader.genesis)
     };
-    let mut bench = learner(&pair.leader, recovered);
+    let mut bench = learner(learner_id(), &pair.leader, recovered);
     let point = pair.end_of(3);
     let mut effects = Vec::new();
     let mut ctx = Context {
@@ -451,7 +517,7 @@ fn a_snapshot_that_is_ahead_of_an_empty_log_does_no_harm() {
         snapshot: Some((seq, bytes)),
         ..Recovered::empty(&pair.leader.genesis)
     };
-    pair.learner = learner(&pair.leader, recovered);
+    pair.learner = learner(learner_id(), &pair.leader, recovered);
     assert_eq!(pair.learner.replica.commit_floor(), Seq::ZERO);
     pair.store = Store::Works;
     pair.meet();
@@ -479,7 +545,7 @@ fn what_a_snapshot_covers_takes_effect_once() {
         snapshot: Some(snapshot.clone()),
         ..Recovered::empty(&whole.leader.genesis)
     };
-    whole.learner = learner(&whole.leader, recovered);
+    whole.learner = learner(learner_id(), &whole.leader, recovered);
     whole.meet();
     (0..3).for_each(|_| whole.wait());
     assert!(whole.is_in_step());

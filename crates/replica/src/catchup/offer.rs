@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tetrarch_wire::{
-    VoterId,
+    Seq, VoterId,
     checksum::crc32c,
     frame::{ChannelMessage, SnapshotChunk, SnapshotHeader, SnapshotRequest, SyncNackCode},
     limits,
@@ -44,9 +44,12 @@ impl Replica {
             follower.connected = true;
             follower.search(now);
         }
-        let Some(of) = self.offered(from, ask.of, now) else {
-            self.refuse_pull(from, ask.request, SyncNackCode::Busy, ctx);
-            return;
+        let of = match self.offered(from, ask.of, now) {
+            Ok(of) => of,
+            Err(code) => {
+                self.refuse_pull(from, ask.request, code, ctx);
+                return;
+            }
         };
         let most = self.settings.frame_bytes.min(limits::MAX_BATCH_BYTES);
         let epoch = self.epoch_seen();
@@ -68,32 +71,37 @@ impl Replica {
     }
 
     /// The snapshot to be given: the one that is asked for if it is still kept, else one as of now.
-    /// `None` while the own commit position is worth nothing, if nothing was dropped, and for a voter,
-    /// which lacks nothing.
+    ///
+    /// # Errors
+    /// `Busy` while the own commit position is worth nothing, or if nothing was dropped; `Trimmed` to a
+    /// voter, which must have all of the log.
     fn offered(
         &mut self,
         to: VoterId,
         asked: Option<SnapshotHeader>,
         now: Moment,
-    ) -> Option<SnapshotHeader> {
-        let leadership = self.leadership.as_deref()?;
+    ) -> Result<SnapshotHeader, SyncNackCode> {
+        let leadership = self.leadership.as_deref().ok_or(SyncNackCode::NotLeader)?;
         let is_current = self.commit >= leadership.start;
         let start = self.log.start();
-        if !is_current || start.seq == tetrarch_wire::Seq::ZERO || self.config().contains(to) {
-            return None;
+        if !is_current || start.seq == Seq::ZERO {
+            return Err(SyncNackCode::Busy);
+        }
+        if self.config().contains(to) {
+            return Err(SyncNackCode::Trimmed);
         }
         let kept = leadership.offer.as_ref().map(|offer| offer.of);
-        if kept.is_some() && kept == asked {
-            return kept;
-        }
         // One that another replica is being given goes on being given to both.
-        let fits = kept.filter(|kept| kept.start == start && asked.is_none());
-        if fits.is_some() {
-            return fits;
+        let fits = |kept: &SnapshotHeader| match asked {
+            Some(asked) => *kept == asked,
+            None => kept.start == start,
+        };
+        if let Some(kept) = kept.filter(fits) {
+            return Ok(kept);
         }
         let (seq, bytes) = self.snapshot();
         if bytes.len() > limits::MAX_SNAPSHOT_BYTES {
-            return None;
+            return Err(SyncNackCode::Busy);
         }
         let of = SnapshotHeader {
             start,
@@ -101,13 +109,13 @@ impl Replica {
             len: bytes.len() as u64,
             checksum: crc32c(&bytes),
         };
-        let leadership = self.leadership.as_mut()?;
+        let leadership = self.leadership.as_mut().ok_or(SyncNackCode::NotLeader)?;
         leadership.offer = Some(Offer {
             of,
             bytes,
             asked_at: now,
         });
-        Some(of)
+        Ok(of)
     }
 
     /// Part of each tick of a leader.

@@ -81,9 +81,9 @@ impl Replica {
         let is_snapshot = matches!(self.catch_up, CatchUp::Receiving { .. });
         let asked_to_wait = Duration::from_millis(nack.retry_after_ms.into());
         match nack.code {
-            SyncNackCode::Trimmed if !is_snapshot => self.missing_range(nack.log_start, ctx),
-            SyncNackCode::Trimmed
-            | SyncNackCode::NotLeader
+            SyncNackCode::Trimmed if is_snapshot => self.missing_for_good(nack.log_start, ctx),
+            SyncNackCode::Trimmed => self.missing_range(nack.log_start, ctx),
+            SyncNackCode::NotLeader
             | SyncNackCode::Diverged
             | SyncNackCode::Busy
             | SyncNackCode::Unreadable => {

@@ -126,16 +126,21 @@ impl Replica {
         self.ask_for_older(begins, self.log.start().seq.next(), ctx);
     }
 
-    /// The leader no longer holds what comes next here. Only retention may have removed it
-    /// (protocol §9.4). Who has no vote begins where the leader's log begins.
+    /// The leader no longer holds what comes next here. Whoever has no vote begins where the leader's log
+    /// begins; the leader knows whether this node has one.
     pub(super) fn missing_range(&mut self, leader_log_start: Seq, ctx: &mut Context<'_>) {
-        let tail = self.log.tail().seq;
-        if self.may_begin_anew() && leader_log_start > self.first_held() {
+        if leader_log_start > self.first_held() {
             self.ask_for_snapshot(ctx);
-            return;
+        } else {
+            self.wait(self.settings.heartbeat, ctx);
         }
+    }
+
+    /// A voter lacks what its leader does not hold. Only retention may have removed it (protocol §9.4).
+    pub(super) fn missing_for_good(&mut self, leader_log_start: Seq, ctx: &mut Context<'_>) {
+        let tail = self.log.tail().seq;
         let proven = self.controls.trim_point() >= leader_log_start.previous();
-        // A log that has no vote yet, or none any more, was not waited for.
+        // A log that has no vote yet was not waited for.
         if leader_log_start <= tail.next() || proven || !self.is_voter() {
             self.wait(self.settings.heartbeat, ctx);
             return;

@@ -221,6 +221,14 @@ fn what_nobody_can_prove_to_be_trimmed_is_missing() {
         retry_after_ms: 0,
     };
     let effects = bench.message(1, epoch, ChannelMessage::SyncNack(nack));
+    let [ChannelMessage::SnapshotRequest(ask)] = sent(&effects)[..] else {
+        panic!("{effects:?}");
+    };
+    let nack = SyncNack {
+        request: ask.request,
+        ..nack
+    };
+    let effects = bench.message(1, epoch, ChannelMessage::SyncNack(nack));
     let halted = HaltReason::MissingRange {
         tail: tail.seq,
         leader_log_start: Seq::new(100),

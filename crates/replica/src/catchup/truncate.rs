@@ -34,13 +34,18 @@ impl Replica {
     }
 
     /// Takes everything after `point` back from what is in memory.
+    ///
+    /// The others may have committed what found no room here. It has taken effect for good, and changes
+    /// nothing when it comes again.
     pub(crate) fn cut_memory(&mut self, point: LogPosition) {
         self.log.truncate(point);
         self.durability.note_cut(point.seq);
+        self.covered = self.covered.max(self.commit);
+        let last_effect = point.seq.max(self.covered);
         if !planted(Mutant::ProducersNotRolledBack) {
-            self.producers.rollback(point.seq);
+            self.producers.rollback(last_effect);
         }
-        self.controls.truncate(point.seq);
+        self.controls.truncate(last_effect);
         self.following.truncate(point);
     }
 }

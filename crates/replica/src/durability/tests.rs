@@ -1,7 +1,7 @@
 //! Writes that fail, one operation at a time.
 
 use tetrarch_wire::{
-    ReplicaRole, Seq,
+    Batch, ReplicaRole, Seq,
     frame::{ChannelMessage, NackCode, ProduceOutcome, VoteKind},
 };
 
@@ -181,4 +181,33 @@ fn a_leader_that_steps_down_gives_up_what_its_disk_refused() {
     assert_eq!(bench.replica.view().tail, durable);
     fail(&mut bench, second, PersistFailure::StorageFull);
     assert_eq!(bench.replica.view().tail, durable);
+}
+
+/// Its producer goes on where it was, and so does what is remembered of it, although the log goes back.
+#[test]
+fn what_the_others_have_committed_takes_effect_once_though_it_found_no_room() {
+    let mut bench = Bench::leader(3, Settings::default());
+    bench.produce(1, 1, 1);
+    bench.persist_all();
+    let durable = bench.replica.view().tail;
+    bench.ack(1, durable);
+    let refused = last_token(&bench.produce(2, 2, 1));
+    let tail = bench.replica.view().tail;
+    let recent = bench.replica.log.recent();
+    let index = recent.index_after(durable.seq).expect("it is in memory");
+    let mut again: Vec<Batch> = recent.from(index).cloned().collect();
+    fail(&mut bench, refused, PersistFailure::StorageFull);
+    bench.ack(1, tail);
+    bench.ack(2, tail);
+    assert_eq!(bench.replica.view().commit, tail.seq);
+    let (_, snapshot) = bench.replica.snapshot();
+    bench.append(2, durable, 0, Vec::new());
+    assert_eq!(bench.replica.view().tail, durable);
+    bench.wait(200);
+    bench.persist_all();
+    again.push(bench.epoch_start(2, &tail));
+    bench.append(2, durable, tail.seq.get() + 1, again);
+    let (seq, later) = bench.replica.snapshot();
+    assert_eq!(seq, tail.seq.next());
+    assert_eq!(later, snapshot);
 }

@@ -53,12 +53,10 @@ impl Controls {
         self.configs.iter().any(|config| config.contains(voter))
     }
 
-    /// Whether `voter` is named by the configuration that is committed, as far as that is known, or by
-    /// a later one. Those before will never be in force again.
-    pub(crate) fn may_name(&self, voter: VoterId, commit: Seq) -> bool {
-        let committed = self.config_at(commit).seq;
+    /// Whether a configuration that comes after `seq` names `voter`.
+    pub(crate) fn name_after(&self, voter: VoterId, seq: Seq) -> bool {
         let mut configs = self.configs.iter();
-        configs.any(|config| config.seq >= committed && config.contains(voter))
+        configs.any(|config| config.seq > seq && config.contains(voter))
     }
 
     /// The log begins anew: what is committed before it says `config` and `trim_point`.

@@ -154,12 +154,14 @@ impl World {
     }
 
     /// I14: what came before a log is told by a snapshot that is durable when the log begins.
-    fn i14_a_log_begins_with_its_snapshot(&self, node: usize, channel: ChannelIndex) {
+    fn i14_a_log_begins_with_its_snapshot(&self, node: usize, channel: ChannelIndex, start: Seq) {
         let Some(process) = &self.nodes[node].process else {
             return;
         };
-        // A disk that cannot be read just now says nothing.
-        if let Ok(Some(found)) = process.reader.recovered(self.channels[channel].uid) {
+        // A disk that cannot be read just now says nothing, nor does one that has let go of the log since.
+        if let Ok(Some(found)) = process.reader.recovered(self.channels[channel].uid)
+            && found.log_start.seq >= start
+        {
             let stands_at = found.snapshot.map(|(seq, _)| seq);
             assert!(
                 stands_at.is_some_and(|seq| seq >= found.log_start.seq),
@@ -198,7 +200,11 @@ impl World {
         let Some(process) = &mut self.nodes[node].process else {
             return false;
         };
-        let is_saved = process.flusher.save_snapshot(uid, seq, bytes).is_ok();
+        let Some((replica, _)) = process.shard.get(uid) else {
+            return false;
+        };
+        let (holding, flusher) = (replica.holding(), &mut process.flusher);
+        let is_saved = flusher.save_snapshot(uid, holding, seq, bytes).is_ok();
         self.tally.count(if is_saved {
             "snapshots saved"
         } else {
@@ -306,7 +312,7 @@ impl World {
             writes,
             order,
         } = origin;
-        let mut begun = false;
+        let mut begun = None;
         if failure.is_none()
             && let Some(expected) = &mut self.nodes[node].expected[channel]
         {
@@ -316,7 +322,7 @@ impl World {
                         .i11_nothing_committed_is_cut(channel, expected, *point);
                 }
                 if let LogWrite::Begin(start) = write {
-                    begun = true;
+                    begun = Some(start.seq);
                     self.chronicle
                         .i11_a_log_begins_at_what_is_committed(channel, node, *start);
                 }
@@ -327,8 +333,8 @@ impl World {
             self.chronicle
                 .i4_promises_never_go_back(node, channel, promise);
         }
-        if begun {
-            self.i14_a_log_begins_with_its_snapshot(node, channel);
+        if let Some(start) = begun {
+            self.i14_a_log_begins_with_its_snapshot(node, channel, start);
             if let Some(member) = self.member_mut(node, channel) {
                 member.shadow.clear();
             }

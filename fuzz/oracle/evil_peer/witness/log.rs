@@ -160,6 +160,9 @@ impl Witness {
             }
         }
         self.commit = commit;
+        let configs = self.configs_up_to(commit);
+        self.committed.extend(configs);
+        self.covered = self.covered.max(commit);
         self.floor = self.floor.max(commit);
     }
 

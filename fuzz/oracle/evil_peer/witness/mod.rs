@@ -55,6 +55,11 @@ pub(crate) struct Witness {
     /// Every vote that was ever promised, by epoch number.
     votes: BTreeMap<u64, VoterId>,
     commit: Seq,
+    /// The configurations that are committed, with where they end. They stay although the own disk may have
+    /// no room for the batch, and whatever comes in its place.
+    committed: Vec<(Seq, ChannelConfig)>,
+    /// What the log says of configurations up to here counts no more: those are committed.
+    covered: Seq,
     /// What was ever known to be committed.
     floor: Seq,
     last_token: u64,
@@ -85,6 +90,8 @@ impl Witness {
             promise: disk.hard_state,
             votes: BTreeMap::new(),
             commit: Seq::ZERO,
+            committed: vec![(Seq::ZERO, cast.genesis.clone())],
+            covered: Seq::ZERO,
             floor: Seq::ZERO,
             last_token: 0,
             led: None,
@@ -122,6 +129,8 @@ impl Witness {
         self.commit = disk.start.seq;
         let snapshot = disk.snapshot.as_ref().map_or(Seq::ZERO, |(seq, _)| *seq);
         self.floor = disk.start.seq.max(disk.hint).max(snapshot);
+        self.committed.retain(|(seq, _)| *seq <= snapshot);
+        self.covered = snapshot;
         self.last_token = 0;
         self.led = None;
         self.claimed.clear();
@@ -133,13 +142,20 @@ impl Witness {
 
     /// The configuration in force: the latest one in the log, also where a start reads a snapshot instead.
     fn config(&self) -> ChannelConfig {
-        let mut batches = self.log.batches.iter().rev();
-        batches
-            .find_map(|batch| match batch.control() {
-                Ok(Some(Control::Config(config))) => Some(config),
-                _ => None,
-            })
-            .unwrap_or_else(|| self.genesis.clone())
+        let later = self.configs_up_to(Seq::MAX).pop();
+        let latest = later.or_else(|| self.committed.last().cloned());
+        latest.map_or_else(|| self.genesis.clone(), |(_, config)| config)
+    }
+
+    /// The configurations in the log that end at `upto` or before, and are not known to be committed yet.
+    fn configs_up_to(&self, upto: Seq) -> Vec<(Seq, ChannelConfig)> {
+        let batches = self.log.batches.iter();
+        let fresh = batches.filter(|one| one.last_seq() > self.covered && one.last_seq() <= upto);
+        let found = fresh.filter_map(|batch| match batch.control() {
+            Ok(Some(Control::Config(config))) => Some((batch.last_seq(), config)),
+            _ => None,
+        });
+        found.collect()
     }
 
     /// Whether what this node says counts for anything: it votes here, or leads.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use rustix::io::Errno;
 
+use super::inode::whole_blocks;
 use super::{Change, World, interrupt, locked};
 use crate::disk::{BLOCK, DiskError, DiskFile, DiskOperation};
 
@@ -64,11 +65,10 @@ impl DiskFile for CrashFile {
     fn fill_zeroed(&self, len: u64) -> Result<(), DiskError> {
         {
             let mut world = locked(&self.world);
-            let grown = len.saturating_sub(world.inodes.len(self.inode));
-            let result = if world.used() + grown > world.capacity {
-                Err(Errno::NOSPC.into())
-            } else {
+            let result = if world.has_room(world.inodes.len(self.inode), len) {
                 world.step(Change::Fill, &self.path)
+            } else {
+                Err(Errno::NOSPC.into())
             };
             result.map_err(|source| DiskError::new(DiskOperation::Write, &self.path, source))?;
             world.inodes.truncate(self.inode, len);
@@ -106,11 +106,8 @@ impl CrashFile {
             let now = rest.min(allowed - written);
             let end = at + now as u64;
             let before = world.inodes.len(self.inode);
-            if end > before {
-                let room = world.capacity.saturating_sub(world.used());
-                if end.next_multiple_of(BLOCK as u64) > before + room {
-                    return Err(Errno::NOSPC.into());
-                }
+            if end > before && !world.has_room(before, whole_blocks(end)) {
+                return Err(Errno::NOSPC.into());
             }
             world.step(Change::Write, &self.path)?;
             world

@@ -15,6 +15,8 @@ pub(super) struct Inodes {
     /// Copying them costs little until a copy is changed.
     inodes: BTreeMap<u64, Arc<Inode>>,
     next: u64,
+    /// By how much all files together have grown: they hold no more than that.
+    grown: u64,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -53,17 +55,27 @@ impl Inodes {
         self.inodes[&inode].read(buffer, offset)
     }
 
+    /// No less than the bytes of all files, which takes longer to add up.
+    pub(super) const fn at_most(&self) -> u64 {
+        self.grown
+    }
+
     /// Writes bytes of one block.
     pub(super) fn write(&mut self, inode: u64, bytes: &[u8], offset: u64) {
-        if let Some(inode) = self.changed(inode) {
-            inode.write(bytes, offset);
-        }
+        self.change(inode, |inode| inode.write(bytes, offset));
     }
 
     pub(super) fn truncate(&mut self, inode: u64, len: u64) {
-        if let Some(inode) = self.changed(inode) {
-            inode.truncate(len);
-        }
+        self.change(inode, |inode| inode.truncate(len));
+    }
+
+    fn change(&mut self, inode: u64, change: impl FnOnce(&mut Inode)) {
+        let Some(inode) = self.changed(inode) else {
+            return;
+        };
+        let before = whole_blocks(inode.len);
+        change(inode);
+        self.grown += whole_blocks(inode.len).saturating_sub(before);
     }
 
     pub(super) fn sync(&mut self, inode: u64, worked: bool) {
@@ -110,6 +122,11 @@ impl Inodes {
     fn changed(&mut self, inode: u64) -> Option<&mut Inode> {
         self.inodes.get_mut(&inode).map(Arc::make_mut)
     }
+}
+
+/// The bytes that a file of this length takes.
+pub(super) const fn whole_blocks(len: u64) -> u64 {
+    len.next_multiple_of(BLOCK as u64)
 }
 
 impl Inode {

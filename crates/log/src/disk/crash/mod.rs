@@ -21,13 +21,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::io::Errno;
 
-use super::{BLOCK, Disk, DiskError, DiskOperation, FreeSpace};
+use super::{Disk, DiskError, DiskOperation, FreeSpace};
 pub use digest::Digests;
 use fate::Drawn;
 pub use fate::{Fate, PowerCut, Tear};
 use faults::Faults;
 pub use file::CrashFile;
-use inode::Inodes;
+use inode::{Inodes, whole_blocks};
 use interrupt::Interrupt;
 use names::{Entry, Names};
 use trace::Trace;
@@ -392,8 +392,14 @@ impl World {
     fn used(&self) -> u64 {
         self.names
             .files()
-            .map(|(_, inode)| self.inodes.len(inode).next_multiple_of(BLOCK as u64))
+            .map(|(_, inode)| whole_blocks(self.inodes.len(inode)))
             .sum()
+    }
+
+    /// Whether a file that takes `before` bytes may take `after`.
+    fn has_room(&self, before: u64, after: u64) -> bool {
+        let grown = after.saturating_sub(before);
+        self.inodes.at_most() + grown <= self.capacity || self.used() + grown <= self.capacity
     }
 }
 

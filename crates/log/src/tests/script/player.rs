@@ -359,7 +359,8 @@ impl Player {
         let holding = holding(&self.ledger.acked, uid);
         let possible = self.ledger.snapshots.entry(holding).or_insert(vec![None]);
         possible.push(snapshot.clone());
-        let saved = self.running().flusher.save_snapshot(uid, seq, &bytes);
+        let flusher = &mut self.running().flusher;
+        let saved = flusher.save_snapshot(uid, holding.1, seq, &bytes);
         if saved.is_ok() {
             self.ledger.snapshots.insert(holding, vec![snapshot]);
         }
