@@ -3,6 +3,7 @@
 //! that every node tells the same story and that one log explains what clients saw.
 
 mod binary;
+pub mod clients;
 mod dice;
 pub mod history;
 mod http;

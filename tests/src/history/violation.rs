@@ -192,6 +192,18 @@ impl Violation {
             Self::Diverged { .. } | Self::NotAscending { .. } => 8,
         }
     }
+
+    /// The places of the reads that contradict something.
+    #[must_use]
+    pub fn reads(&self) -> Vec<usize> {
+        match self {
+            Self::WrongSlice { read, .. }
+            | Self::BeyondBound { read, .. }
+            | Self::MissedAppend { read, .. } => vec![*read],
+            Self::WentBack { read, earlier, .. } => vec![*read, *earlier],
+            _ => Vec::new(),
+        }
+    }
 }
 
 impl std::fmt::Display for EventName {

@@ -272,18 +272,22 @@ impl State {
     /// Where `count` events of `size` bytes go: behind the last ones, or into a new request if
     /// they do not fit there. An empty request takes events of any size.
     fn place(&mut self, size: usize, count: u32, options: &ProducerOptions) -> &mut Gathering {
-        let fits = self.gathering.back().is_some_and(|last| {
-            last.count == 0
-                || last.bytes + size <= options.max_batch_bytes
-                    && last.count + count <= limits::MAX_BATCH_EVENTS
-        });
-        if !fits {
+        if !self.fits(size, count, options) {
             self.last_number += 1;
             self.unsettled.insert(self.last_number);
             self.gathering.push_back(Gathering::new(self.last_number));
         }
         let last = self.gathering.len() - 1;
         &mut self.gathering[last]
+    }
+
+    /// Whether they fit behind the last ones.
+    fn fits(&self, size: usize, count: u32, options: &ProducerOptions) -> bool {
+        self.gathering.back().is_some_and(|last| {
+            last.count == 0
+                || last.bytes + size <= options.max_batch_bytes
+                    && last.count + count <= limits::MAX_BATCH_EVENTS
+        })
     }
 
     /// Counts what was put into the last request.
@@ -308,11 +312,11 @@ impl State {
         let mut added = 0;
         for event in events {
             let size = event.encoded_len();
-            let gathering = self.place(size, 1, options);
-            if gathering.number != number {
+            // Nothing is placed before there is room for it: a request without events is none.
+            if added > 0 && !self.fits(size, 1, options) {
                 break;
             }
-            gathering.open.push(event)?;
+            self.place(size, 1, options).open.push(event)?;
             self.added(size, 1);
             added += 1;
         }
@@ -391,6 +395,19 @@ mod tests {
             .collect();
         assert_eq!(counts, [3, 1, 1]);
         drop((first, second, third));
+    }
+
+    /// It would be sent, and refused as none.
+    #[tokio::test]
+    async fn a_batch_that_waits_for_room_leaves_no_request_without_events() {
+        let gather = gather(2);
+        let events = [event(40), event(40), event(40)];
+        let sending = tokio::time::timeout(Duration::ZERO, gather.send_batch(&events));
+        assert!(sending.await.is_err(), "there is room for two");
+        let counts: Vec<u32> = std::iter::from_fn(|| gather.take())
+            .map(|unit| unit.block.count())
+            .collect();
+        assert_eq!(counts, [2]);
     }
 
     #[tokio::test]

@@ -42,6 +42,7 @@ impl Worker {
             }
             Effect::Reply { ticket, outcome } => self.reply(ticket, outcome),
             Effect::ReadIndexReady { ticket, result } => {
+                self.publish(channel);
                 self.answer_read_index(ticket, result);
             }
             Effect::AdminDone { ticket, outcome } => self.answer_admin(ticket, outcome),
@@ -153,6 +154,14 @@ impl Worker {
                 }
             }
             other => self.misplaced(ticket, other),
+        }
+    }
+
+    /// Shows how the channel stands now, and not only at the end of the turn: whoever is told an index next
+    /// must not find the channel behind it. A new leader learns in one step how far its log is committed.
+    fn publish(&mut self, channel: ChannelUid) {
+        if let Some((replica, actor)) = self.shard.get_mut(channel) {
+            actor.publish(replica);
         }
     }
 

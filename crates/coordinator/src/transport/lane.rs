@@ -190,8 +190,8 @@ mod tests {
             carried.count()
         };
         assert_eq!(count(Lane::Control), 13);
-        assert_eq!(count(Lane::Data), 23);
-        assert_eq!(count(Lane::Bulk), 23);
+        assert_eq!(count(Lane::Data), 25);
+        assert_eq!(count(Lane::Bulk), 25);
         assert!(!carries(Lane::Control, FrameType::Append));
         assert!(!carries(Lane::Data, FrameType::NodeBeat));
         assert!(!carries(Lane::Data, FrameType::Produce));

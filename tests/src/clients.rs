@@ -6,11 +6,16 @@ use tetrarch_client::{
     Client, ClientConfig,
     tls::{Identity, IdentityFiles},
 };
-use tetrarch_tests::Mesh;
 use tokio::{runtime::Runtime, time::sleep};
 
+use crate::Mesh;
+
 /// What clients run on.
-pub(crate) fn runtime() -> Runtime {
+///
+/// # Panics
+/// If the system gives no threads.
+#[must_use]
+pub fn runtime() -> Runtime {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -19,7 +24,11 @@ pub(crate) fn runtime() -> Runtime {
 }
 
 /// A client's configuration for a mesh, as `init` made it.
-pub(crate) fn config(mesh: &Mesh) -> ClientConfig {
+///
+/// # Panics
+/// If `init` made no identity for clients.
+#[must_use]
+pub fn config(mesh: &Mesh) -> ClientConfig {
     let dir = mesh.dir().join("client");
     let identity = Identity::load(&IdentityFiles {
         ca: dir.join("ca.pem"),
@@ -34,7 +43,7 @@ pub(crate) fn config(mesh: &Mesh) -> ClientConfig {
 }
 
 /// Connects, for as long as it takes.
-pub(crate) async fn connect(config: &ClientConfig) -> Client {
+pub async fn connect(config: &ClientConfig) -> Client {
     loop {
         match Client::connect(config.clone()).await {
             Ok(client) => return client,
