@@ -417,7 +417,8 @@ impl World {
         let result = match process.reader.read(uid, from, max_bytes as usize) {
             Ok(read) => {
                 self.check_read(node, channel, &read.batches);
-                Ok(read.batches)
+                // Whoever receives them keeps them to the end of the run.
+                Ok(read.batches.iter().map(Batch::detached).collect())
             }
             Err(ReadError::Trimmed { .. }) => Err(LogReadFailure::Trimmed),
             Err(ReadError::BeyondTail { .. } | ReadError::UnknownChannel) => {

@@ -171,6 +171,17 @@ impl Batch {
         }
     }
 
+    /// The same batch with bytes of its own. One that was read or received keeps all that came with it in
+    /// memory, which is more than a batch that is kept for long should.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self {
+            header: self.header,
+            head: Bytes::copy_from_slice(&self.head),
+            body: Bytes::copy_from_slice(&self.body),
+        }
+    }
+
     /// Whether this batch continues a log that ends at `previous`: next seq, and a link that
     /// hashes that log's.
     #[must_use]
