@@ -223,8 +223,8 @@ impl ChannelFiles {
         self.log_start = log_start;
         let mut view = channel.view();
         let gone: Vec<Segment> = view.segments.drain(..trimmed).collect();
-        // It may have begun anew, later on, since it was looked at.
-        if view.log_start.seq < log_start.seq {
+        // Since it was looked at the log may have begun anew, later on or, let go of, at its very beginning.
+        if view.pending_cut().is_none_or(|cut| !cut.begins) {
             view.log_start = log_start;
             prune_epochs(&mut view.epochs, log_start.seq);
         }

@@ -11,9 +11,11 @@ use tetrarch_wire::{
 use super::{byte, take};
 use crate::WriteOp;
 use crate::lsn::Lsn;
-use crate::wal::record::{HEADER, decode_body, decode_header, encode, encoded_len};
+use crate::wal::record::{HEADER, RecordKind, decode_body, decode_header, encode, encoded_len};
 
 const SEED: u32 = 7;
+/// Kinds are numbered from 1 up to this one.
+const KINDS: u8 = RecordKind::Begin as u8;
 
 /// The first byte says the kind, and whether the rest is a record as it is or the body of one that
 /// is sealed here.
@@ -24,7 +26,7 @@ pub fn record(bytes: &[u8]) {
         0..=5 => read(rest),
         6..=10 => read(&sealed(kind & 0x0f, rest)),
         _ => {
-            let kind = 1 + kind % 8;
+            let kind = 1 + kind % KINDS;
             let body = likely(kind, &mut rest);
             read(&sealed(kind, &body));
         }
@@ -115,7 +117,7 @@ pub(super) fn is_faithful(lsn: Lsn, channel: ChannelUid, op: &WriteOp, seed: u32
 
 /// An operation that a group may hold.
 pub(super) fn op(bytes: &mut &[u8]) -> Option<WriteOp> {
-    let kind = 1 + byte(bytes) % 8;
+    let kind = 1 + byte(bytes) % KINDS;
     let body = likely(kind, bytes);
     let record = sealed(kind, &body);
     let header = decode_header(&record, SEED).ok()?;

@@ -1,7 +1,7 @@
 //! A store lets go of a channel and takes it up again.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tetrarch_wire::{LogPosition, Seq};
 
@@ -177,6 +177,43 @@ fn where_a_log_began_before_it_was_let_go_of_binds_nobody() {
     assert_eq!(why, Some(Refusal::UnknownPosition { at }));
     commit(&mut store, again());
     assert_eq!(store.reader.tail(channel_uid(1)), Some(position(4)));
+}
+
+/// Where the trim ends the log of before is no place in that of now.
+#[test]
+fn what_is_let_go_of_while_it_is_trimmed_comes_back_whole() {
+    let mut meanwhile = 0;
+    for steps in 0.. {
+        let disk = CrashDisk::new();
+        format(&disk, Path::new(DIR), &identity()).unwrap();
+        let mut store = started(&disk);
+        let mut log = Log::new();
+        let ops = vec![open_op("a"), WriteOp::Append(log.batches(90, 900))];
+        commit(&mut store, ops);
+        store.flusher.flush_all().unwrap();
+        let upto = log.tail().seq;
+        commit(&mut store, vec![WriteOp::Trim { upto }]);
+        let mut again = Log::new();
+        let back = WriteOp::Append(again.batches(3, 20));
+        let group = [request(1, vec![WriteOp::Release, WriteOp::TakeUp, back])];
+        let writer = Arc::new(Mutex::new(store.writer));
+        let of_other = Arc::clone(&writer);
+        let last = disk.steps() + steps;
+        disk.interrupt_at(last, move || {
+            of_other.lock().unwrap().commit(&group).unwrap();
+        });
+        store.flusher.flush(u64::MAX).unwrap();
+        if disk.steps() <= last {
+            let gone = store.reader.read(channel_uid(1), Seq::FIRST, 1);
+            assert!(matches!(gone, Err(ReadError::Trimmed { .. })), "{gone:?}");
+            break;
+        }
+        meanwhile += 1;
+        assert_eq!(read_all(&store.reader, channel_uid(1)), again.all);
+        store.flusher.flush_all().unwrap();
+        assert_eq!(read_all(&store.reader, channel_uid(1)), again.all);
+    }
+    assert!(meanwhile > 5, "{meanwhile}");
 }
 
 /// A replay may gather both in one group.
