@@ -146,8 +146,7 @@ impl Replica {
             && epoch.is_some_and(|n| of.start.epoch.n <= n)
     }
 
-    /// A snapshot is whole. It is kept first. Of one that names this node as a voter no use is made: its
-    /// removal is not committed yet.
+    /// A snapshot is whole. It is kept first. Of one that names this node as a voter no use is made.
     fn take_snapshot(&mut self, of: SnapshotHeader, bytes: Vec<u8>, ctx: &mut Context<'_>) {
         self.wait(self.settings.heartbeat, ctx);
         let is_intact = crc32c(&bytes) == of.checksum;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tetrarch_wire::{
     ChannelConfig, LogPosition, NodeId, Seq, StoreId, Voter, VoterId,
     batch::Control,
-    frame::{ChannelMessage, SnapshotChunk, SnapshotRequest, SyncNackCode},
+    frame::{ChannelMessage, SnapshotChunk, SnapshotHeader, SnapshotRequest, SyncNackCode},
 };
 
 use crate::{
@@ -330,6 +330,55 @@ fn a_snapshot_comes_in_parts_of_one() {
     assert!(another.of.seq > last.of.seq);
 }
 
+/// Two that each ask for another one would have it made anew with every part.
+#[test]
+fn who_asks_for_a_snapshot_that_is_gone_is_given_the_one_that_is_kept() {
+    let mut pair = Pair::new();
+    pair.leader.step(Input::Placed(set(&pair.leader)));
+    let mut next = 6;
+    let mut ask = |of| {
+        // One made now would be another one.
+        pair.leader.produce(next, next, 1);
+        next += 1;
+        commit(&mut pair.leader);
+        let part = ask_for(&mut pair.leader, learner_id(), first_part(of));
+        part.expect("a part").of
+    };
+    let kept = ask(None);
+    let gone = SnapshotHeader {
+        checksum: !kept.checksum,
+        ..kept
+    };
+    assert_eq!(ask(Some(gone)), kept);
+    assert_eq!(ask(None), kept);
+}
+
+/// It could make no use of it, and would ask for the same one again and again.
+#[test]
+fn who_was_taken_out_is_given_no_snapshot_that_names_it() {
+    let mut pair = Pair::new();
+    let all = pair.want((1..=4).map(voter).collect());
+    pair.leader.step(Input::Placed(all));
+    let ask = first_part(None);
+    let earlier = ask_for(&mut pair.leader, learner_id(), ask).expect("a part");
+    let without = pair.want(vec![voter(1), voter(2)]);
+    pair.leader.step(Input::Placed(without));
+    let taken_out = pair.leader.ids[2];
+    assert!(!pair.leader.replica.config().contains(taken_out));
+    assert_eq!(ask_for(&mut pair.leader, taken_out, ask), None, "not yet");
+    commit_with(&mut pair.leader, &[1]);
+    let given = ask_for(&mut pair.leader, taken_out, ask).expect("a part");
+    assert!(given.of.seq > earlier.of.seq);
+}
+
+const fn first_part(of: Option<SnapshotHeader>) -> SnapshotRequest {
+    SnapshotRequest {
+        request: 1,
+        of,
+        offset: 0,
+    }
+}
+
 fn ask_for(leader: &mut Bench, who: VoterId, ask: SnapshotRequest) -> Option<SnapshotChunk> {
     let epoch = leader.replica.leader_row().expect("it leads").epoch;
     let effects = leader.step(Input::Message {
@@ -357,11 +406,7 @@ fn ask_for(leader: &mut Bench, who: VoterId, ask: SnapshotRequest) -> Option<Sna
 #[test]
 fn a_voter_gets_no_snapshot_nor_does_anybody_of_a_log_that_is_whole() {
     let mut pair = Pair::new();
-    let ask = SnapshotRequest {
-        request: 1,
-        of: None,
-        offset: 0,
-    };
+    let ask = first_part(None);
     let voter = pair.leader.ids[1];
     assert_eq!(ask_for(&mut pair.leader, voter, ask), None);
     let mut whole = Bench::leader(3, Settings::default());

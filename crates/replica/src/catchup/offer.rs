@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tetrarch_wire::{
-    Seq, VoterId,
+    ChannelConfig, LogPosition, Seq, VoterId,
     checksum::crc32c,
     frame::{ChannelMessage, SnapshotChunk, SnapshotHeader, SnapshotRequest, SyncNackCode},
     limits,
@@ -20,11 +20,21 @@ const KEPT_FOR: u32 = 64;
 #[derive(Debug)]
 pub(crate) struct Offer {
     of: SnapshotHeader,
+    /// Who votes, it says.
+    config: ChannelConfig,
     bytes: Bytes,
     asked_at: Moment,
 }
 
 impl Offer {
+    /// Whether it is of use to `who`, which may have asked for `asked`: to whoever goes on with it, and as
+    /// long as the log begins at `start` to anybody, or two who each ask for another one would have it
+    /// made anew for ever. Not to one that it names as a voter.
+    fn is_for(&self, who: VoterId, asked: Option<SnapshotHeader>, start: LogPosition) -> bool {
+        let fits = asked == Some(self.of) || self.of.start == start;
+        fits && !self.config.contains(who)
+    }
+
     /// Whether nobody has asked for it for so long that it is better made anew.
     fn is_stale(&self, now: Moment, heartbeat: Duration) -> bool {
         now.since(self.asked_at) > heartbeat * KEPT_FOR
@@ -73,8 +83,8 @@ impl Replica {
     /// The snapshot to be given: the one that is asked for if it is still kept, else one as of now.
     ///
     /// # Errors
-    /// `Busy` while the own commit position is worth nothing, or if nothing was dropped; `Trimmed` to a
-    /// voter, which must have all of the log.
+    /// `Busy` while the own commit position is worth nothing, if nothing was dropped, or to a node whose
+    /// removal is not committed yet; `Trimmed` to a voter, which must have all of the log.
     fn offered(
         &mut self,
         to: VoterId,
@@ -90,17 +100,13 @@ impl Replica {
         if self.config().contains(to) {
             return Err(SyncNackCode::Trimmed);
         }
-        let kept = leadership.offer.as_ref().map(|offer| offer.of);
-        // One that another replica is being given goes on being given to both.
-        let fits = |kept: &SnapshotHeader| match asked {
-            Some(asked) => *kept == asked,
-            None => kept.start == start,
-        };
-        if let Some(kept) = kept.filter(fits) {
-            return Ok(kept);
+        let kept = leadership.offer.as_ref();
+        if let Some(kept) = kept.filter(|kept| kept.is_for(to, asked, start)) {
+            return Ok(kept.of);
         }
         let (seq, bytes) = self.snapshot();
-        if bytes.len() > limits::MAX_SNAPSHOT_BYTES {
+        let config = self.controls.config_at(seq).clone();
+        if config.contains(to) || bytes.len() > limits::MAX_SNAPSHOT_BYTES {
             return Err(SyncNackCode::Busy);
         }
         let of = SnapshotHeader {
@@ -112,6 +118,7 @@ impl Replica {
         let leadership = self.leadership.as_mut().ok_or(SyncNackCode::NotLeader)?;
         leadership.offer = Some(Offer {
             of,
+            config,
             bytes,
             asked_at: now,
         });
