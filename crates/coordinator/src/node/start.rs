@@ -7,7 +7,7 @@ use std::{
 };
 
 use tetrarch_client::tls::{Identity, PrincipalKind};
-use tetrarch_log::{OpenedStore, RealDisk, StoreIdentity};
+use tetrarch_log::{OpenedStore, RealDisk, StoreIdentity, WriteOp};
 use tetrarch_replica::catalog::Genesis;
 use tetrarch_wire::{Boot, ChannelUid, NodeId, Voter};
 use tokio::sync::{Semaphore, broadcast, watch};
@@ -60,6 +60,8 @@ struct Parts {
     flusher: crate::store::Flusher,
     reader: crate::store::Reader,
     openings: Vec<ChannelOpening>,
+    /// The store knows nothing yet of the catalog's channel, which this node founds.
+    founds_meta: bool,
     lost: BTreeSet<ChannelUid>,
 }
 
@@ -131,16 +133,13 @@ fn recover(store: OpenedStore<RealDisk>, telemetry: &Telemetry) -> Result<Parts,
     }
     let meta = genesis.meta_entry();
     let founds = meta.genesis.contains(voter);
-    if founds
-        && !openings
-            .iter()
-            .any(|opening| opening.handle.uid == meta.uid)
-    {
-        openings.push(if lost.contains(&meta.uid) {
-            opening_of_lost(&meta, telemetry)
-        } else {
-            opening_of_new(&meta, voter, telemetry)
-        });
+    let holds_meta = openings.iter().any(|one| one.handle.uid == meta.uid);
+    let lost_meta = lost.contains(&meta.uid);
+    let founds_meta = founds && !holds_meta && !lost_meta;
+    if founds_meta {
+        openings.push(opening_of_new(&meta, voter, telemetry));
+    } else if founds && !holds_meta {
+        openings.push(opening_of_lost(&meta, telemetry));
     }
     Ok(Parts {
         identity,
@@ -150,6 +149,7 @@ fn recover(store: OpenedStore<RealDisk>, telemetry: &Telemetry) -> Result<Parts,
         flusher,
         reader,
         openings,
+        founds_meta,
         lost,
     })
 }
@@ -161,6 +161,7 @@ struct Starting {
     genesis: Genesis,
     boot: Boot,
     openings: Vec<ChannelOpening>,
+    founds_meta: bool,
     lost: BTreeSet<ChannelUid>,
     inboxes: Vec<Inbox>,
     sessions: Arc<SessionContext>,
@@ -188,6 +189,7 @@ impl Starting {
             flusher,
             reader,
             openings,
+            founds_meta,
             lost,
         } = parts;
         let persist_bytes = &mut config.protocol.persist_bytes;
@@ -244,6 +246,7 @@ impl Starting {
             genesis,
             boot,
             openings,
+            founds_meta,
             lost,
             inboxes,
             sessions,
@@ -421,15 +424,13 @@ impl Starting {
     fn share_channels(&mut self) -> Vec<Vec<ChannelOpening>> {
         let mut shares: Vec<Vec<ChannelOpening>> = Vec::new();
         shares.resize_with(self.inboxes.len(), Vec::new);
+        if self.founds_meta {
+            let meta = self.genesis.meta_entry();
+            let (name, genesis) = (meta.name, meta.genesis);
+            self.writes.order(meta.uid, WriteOp::Open { name, genesis });
+        }
         for opening in self.openings.drain(..) {
             let uid = opening.handle.uid;
-            let is_new = opening.recovered.tail.seq == tetrarch_wire::Seq::ZERO;
-            if is_new && !opening.recovered.damaged {
-                let name = opening.handle.name.clone();
-                let genesis = opening.handle.genesis.clone();
-                self.writes
-                    .order(uid, tetrarch_log::WriteOp::Open { name, genesis });
-            }
             self.sessions.registry.insert(&opening.handle);
             shares[self.workers.index_of(uid)].push(opening);
         }
