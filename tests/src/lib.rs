@@ -3,7 +3,6 @@
 //! that every node tells the same story and that one log explains what clients saw.
 
 mod binary;
-pub mod clients;
 mod dice;
 pub mod history;
 mod http;

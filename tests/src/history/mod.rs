@@ -103,6 +103,29 @@ pub struct Read {
     pub events: Vec<Stored>,
 }
 
+impl std::fmt::Display for Read {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            node,
+            invoked,
+            completed,
+            from,
+            end,
+            bound,
+            ..
+        } = self;
+        let kind = if self.linearizable {
+            "linearizable"
+        } else {
+            "committed"
+        };
+        write!(
+            f,
+            "{kind}, of {node}, {invoked} to {completed} ns, {from}..{end}, bound {bound}"
+        )
+    }
+}
+
 /// The whole log as one node tells it in the end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Drained {

@@ -9,11 +9,11 @@ use std::{
 };
 
 use tetrarch_client::{Client, FetchFrom, FetchOptions};
-use tetrarch_tests::{Mesh, MeshOptions, Producer, Signal, clients, eventually, history::Stored};
+use tetrarch_tests::{Mesh, MeshOptions, Producer, Signal, eventually, history::Stored};
 use tetrarch_wire::Seq;
 use tokio::time::sleep;
 
-use super::{CHANNEL, alone, read, record::told};
+use super::{CHANNEL, alone, clients, read, record::told};
 
 /// Enough for several segments of the smallest size.
 const EVENTS: u64 = 6_000;

@@ -7,7 +7,7 @@ use std::{
 
 use tetrarch_tests::{
     Dice, Links, Mesh, MeshOptions, eventually,
-    history::{History, Outcome, Read},
+    history::{History, Outcome},
 };
 
 use super::{
@@ -148,26 +148,8 @@ fn judge(history: &History, mesh: &Mesh) -> String {
     for violation in violations.iter().take(SHOWN) {
         writeln!(broken, "  {violation}").expect("text can be written");
         for read in violation.reads() {
-            let Read {
-                node,
-                linearizable,
-                invoked,
-                completed,
-                from,
-                end,
-                bound,
-                ..
-            } = &history.reads[read];
-            let kind = if *linearizable {
-                "linearizable"
-            } else {
-                "committed"
-            };
-            writeln!(
-                broken,
-                "    read {read}: {kind}, of {node}, {invoked} to {completed} ns, {from}..{end}, bound {bound}"
-            )
-            .expect("text can be written");
+            let told = &history.reads[read];
+            writeln!(broken, "    read {read}: {told}").expect("text can be written");
         }
     }
     for node in &mesh.nodes {

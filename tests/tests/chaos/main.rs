@@ -2,6 +2,7 @@
 //!
 //! `TETRARCH_CHAOS_SECONDS` makes the trouble last longer, `TETRARCH_CHAOS_SEED` repeats its faults.
 
+mod clients;
 mod damage;
 mod experiment;
 mod fault;

@@ -11,13 +11,13 @@ use std::{
 use tetrarch_client::ClientConfig;
 use tetrarch_tests::{
     Dice, Mesh,
-    clients::{config, connect, runtime},
     history::{Append, Drained, Read},
 };
 use tokio::{runtime::Runtime, sync::watch, task::JoinSet, time::timeout};
 
 use super::{
     CHANNEL,
+    clients::{config, connect, runtime},
     produce::{Producing, produce},
     read::{Reading, drain, follow, linearizable},
     record::Clock,

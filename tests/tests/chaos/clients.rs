@@ -6,16 +6,11 @@ use tetrarch_client::{
     Client, ClientConfig,
     tls::{Identity, IdentityFiles},
 };
+use tetrarch_tests::Mesh;
 use tokio::{runtime::Runtime, time::sleep};
 
-use crate::Mesh;
-
 /// What clients run on.
-///
-/// # Panics
-/// If the system gives no threads.
-#[must_use]
-pub fn runtime() -> Runtime {
+pub(crate) fn runtime() -> Runtime {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -24,11 +19,7 @@ pub fn runtime() -> Runtime {
 }
 
 /// A client's configuration for a mesh, as `init` made it.
-///
-/// # Panics
-/// If `init` made no identity for clients.
-#[must_use]
-pub fn config(mesh: &Mesh) -> ClientConfig {
+pub(crate) fn config(mesh: &Mesh) -> ClientConfig {
     let dir = mesh.dir().join("client");
     let identity = Identity::load(&IdentityFiles {
         ca: dir.join("ca.pem"),
@@ -43,7 +34,7 @@ pub fn config(mesh: &Mesh) -> ClientConfig {
 }
 
 /// Connects, for as long as it takes.
-pub async fn connect(config: &ClientConfig) -> Client {
+pub(crate) async fn connect(config: &ClientConfig) -> Client {
     loop {
         match Client::connect(config.clone()).await {
             Ok(client) => return client,
