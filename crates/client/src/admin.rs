@@ -7,7 +7,7 @@ use tetrarch_wire::{
     channel::check_channel_name,
     frame::{
         AdminRequest, AdminResponse, ChannelEntry, ChannelStatus, CreateChannel, NodeStatus,
-        RetryReason,
+        Placement, RetryReason,
     },
 };
 
@@ -165,13 +165,14 @@ impl<'a> Admin<'a> {
         done(asked)
     }
 
-    /// Moves a channel to these nodes, and to no others. Its leader carries it out; how far that is
-    /// [`Self::show_channel`] says.
+    /// Moves a channel to these nodes, and to no others, and returns the placement that was ordered. The
+    /// channel's leader carries it out; how far that is [`Self::show_channel`] says: done when the placement
+    /// that it shows [is past](Placement::is_past) this one. Not every node knows of it yet.
     ///
     /// # Errors
     /// If there is no such channel or node, a node is not connected, the client has no right, or no node
     /// answers in time.
-    pub async fn move_channel(&self, name: &str, nodes: &[String]) -> Result<()> {
+    pub async fn move_channel(&self, name: &str, nodes: &[String]) -> Result<Placement> {
         let mut ids = Vec::with_capacity(nodes.len());
         for node in nodes {
             ids.push(self.node_id(node).await?);
@@ -184,7 +185,11 @@ impl<'a> Admin<'a> {
             })
             .await;
         self.core.directory.forget_route(name);
-        done(asked)
+        match asked {
+            Ok((AdminResponse::Moving { placement, .. }, _)) => Ok(placement),
+            Ok((other, node)) => Err(misfit(&node, other)),
+            Err(failure) => Err(failure.error),
+        }
     }
 
     /// Describes all nodes and channels as the asked node sees them.

@@ -53,6 +53,9 @@ pub enum Error {
     /// What was asked for contradicts itself or the mesh.
     #[error("{0}")]
     Invalid(String),
+    /// Somebody else ordered another placement before this one was carried out.
+    #[error("channel '{0}' was ordered elsewhere before it was moved")]
+    Overtaken(String),
     /// A key or certificate could not be made.
     #[error("cannot make {what}")]
     Certificate {
@@ -192,6 +195,9 @@ impl Error {
                  see `lost` above for each"
                     .into(),
             ),
+            Self::Overtaken(channel) => Some(
+                format!("`tetrarch channel show {channel}` says where it is going"),
+            ),
             Self::TooLate { .. } => Some("a busy machine may need another try".into()),
             Self::File { .. }
             | Self::Output(_)
@@ -228,7 +234,8 @@ impl Error {
                 NodeError::Store(_) | NodeError::WrongNode { .. } | NodeError::NotANode { .. },
             ) => Exit::Unusable,
             Self::TooLate { .. } => Exit::Unreachable,
-            Self::File { .. }
+            Self::Overtaken(_)
+            | Self::File { .. }
             | Self::Output(_)
             | Self::Certificate { .. }
             | Self::Node(_)

@@ -6,7 +6,7 @@ use tetrarch_wire::{
     ChannelConfig, ChannelUid, Epoch, Frame, Link, NodeId, Seq, StoreId, Voter, VoterId,
     frame::{
         AdminRequest, AdminResponse, AppendedRun, ChannelEntry, ChannelStatus, CreateChannel,
-        Deliver, Fetch, FetchResponse, NodeStatus, Produce, ProduceAck, ProduceOutcome,
+        Deliver, Fetch, FetchResponse, NodeStatus, Placement, Produce, ProduceAck, ProduceOutcome,
         ReadIndexResponse, Refused, RetryReason, StartFrom, StatusPage, Subscribe,
     },
 };
@@ -304,15 +304,24 @@ fn administer(world: &mut World, request: &AdminRequest) -> AdminResponse {
                 next,
             }
         }
-        AdminRequest::AlterChannel { .. }
-        | AdminRequest::Relinquish { .. }
-        | AdminRequest::MoveChannel { .. } => AdminResponse::Done { request: number },
+        AdminRequest::AlterChannel { .. } | AdminRequest::Relinquish { .. } => {
+            AdminResponse::Done { request: number }
+        }
+        AdminRequest::MoveChannel { .. } => AdminResponse::Moving {
+            request: number,
+            placement: UNMOVED,
+        },
         AdminRequest::Status { after, .. } => AdminResponse::Status {
             request: number,
             page: status(world, after.as_deref()),
         },
     }
 }
+
+const UNMOVED: Placement = Placement {
+    version: 0,
+    is_settled: true,
+};
 
 fn entry(channel: &CreateChannel) -> ChannelEntry {
     let voters = (0..channel.replicas).map(|index| Voter {
@@ -346,7 +355,7 @@ fn status(world: &World, after: Option<&str>) -> StatusPage {
             tail: None,
             commit: None,
             halted: None,
-            is_moving: false,
+            placement: UNMOVED,
             replicas: Vec::new(),
         })
         .collect();

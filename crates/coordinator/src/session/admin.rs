@@ -9,8 +9,8 @@ use tetrarch_wire::{
     NodeId, Retention,
     channel::check_channel_name,
     frame::{
-        AdminRequest, AdminResponse, CatalogCommand, ChannelEntry, CreateChannel, Refused,
-        RetryReason,
+        AdminRequest, AdminResponse, CatalogCommand, ChannelEntry, CreateChannel, Placement,
+        Refused, RetryReason, StatusPage,
     },
 };
 use tokio::sync::oneshot;
@@ -56,6 +56,10 @@ pub(super) async fn answer(context: &SessionContext, request: AdminRequest) -> A
             channels,
             next,
         },
+        Ok(Answer::Moving(placement)) => AdminResponse::Moving {
+            request: number,
+            placement,
+        },
         Ok(Answer::Status(page)) => AdminResponse::Status {
             request: number,
             page,
@@ -71,7 +75,8 @@ enum Answer {
     Done,
     Created(ChannelEntry),
     Channels(Vec<ChannelEntry>, Option<String>),
-    Status(tetrarch_wire::frame::StatusPage),
+    Moving(Placement),
+    Status(StatusPage),
 }
 
 async fn create(context: &SessionContext, wanted: CreateChannel) -> Result<Answer, Refused> {
@@ -139,8 +144,12 @@ async fn relocate(
         refused(0, RetryReason::NoPlacement, detail)
     })?;
     let uid = entry.uid;
-    commit(context, &CatalogCommand::Place { uid, voters }).await?;
-    Ok(Answer::Done)
+    let change = commit(context, &CatalogCommand::Place { uid, voters }).await?;
+    let CatalogChange::Placed(_, set) = change else {
+        let detail = "the catalog took the placement for another command";
+        return Err(refused(0, RetryReason::Internal, detail));
+    };
+    Ok(Answer::Moving(status::placement(&set)))
 }
 
 fn find(context: &SessionContext, name: &str) -> Result<ChannelEntry, Refused> {
@@ -160,15 +169,18 @@ fn unknown(name: &str) -> Refused {
 }
 
 /// Makes the command part of the catalog, or says why it is not.
-async fn commit(context: &SessionContext, command: &CatalogCommand) -> Result<(), Refused> {
+async fn commit(
+    context: &SessionContext,
+    command: &CatalogCommand,
+) -> Result<CatalogChange, Refused> {
     match propose(&context.workers, &context.catalog, command).await {
+        Ok(CatalogChange::Refused(refusal)) => Err(refused_by_catalog(&refusal)),
         Ok(
-            CatalogChange::Created(_)
+            change @ (CatalogChange::Created(_)
             | CatalogChange::RetentionChanged(_)
             | CatalogChange::Deleted(_)
-            | CatalogChange::Placed(..),
-        ) => Ok(()),
-        Ok(CatalogChange::Refused(refusal)) => Err(refused_by_catalog(&refusal)),
+            | CatalogChange::Placed(..)),
+        ) => Ok(change),
         Err(ProposalError::NotLeader(leader)) => {
             let refusal = refused(0, RetryReason::NotLeader, "another node leads the catalog");
             Err(Refused { leader, ..refusal })

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tetrarch_replica::{catalog::CatalogPage, membership::ReplicaSet};
 use tetrarch_wire::{
     ReplicaRole, Voter, VoterId,
-    frame::{ChannelEntry, ChannelStatus, Moving, ReplicaStatus, StatusPage},
+    frame::{ChannelEntry, ChannelStatus, Moving, Placement, ReplicaStatus, StatusPage},
 };
 
 use super::SessionContext;
@@ -73,9 +73,17 @@ fn channel_status(context: &SessionContext, entry: ChannelEntry) -> ChannelStatu
         tail: handle.map(|h| h.tail()),
         commit: handle.map(|h| h.commit()),
         halted: leadership.halted,
-        is_moving: !set.is_settled(),
+        placement: placement(&set),
         replicas,
         name: entry.name,
+    }
+}
+
+/// How far the placement is of which the catalog tells this.
+pub(super) const fn placement(set: &ReplicaSet) -> Placement {
+    Placement {
+        version: set.version(),
+        is_settled: set.is_settled(),
     }
 }
 

@@ -61,7 +61,7 @@ impl From<ChannelStatus> for ChannelShown {
             leader: channel.leader,
             tail: channel.tail.map(seq),
             commit: channel.commit.map(seq),
-            is_moving: channel.is_moving,
+            is_moving: !channel.placement.is_settled,
             replicas: channel.replicas.into_iter().map(Into::into).collect(),
             log_start: channel.log_start.map(seq),
             halted: channel.halted,

@@ -40,6 +40,12 @@ fn merge_node(known: &mut NodeStatus, said: NodeStatus, teller: &str) {
 
 fn merge_channel(known: &mut ChannelStatus, said: ChannelStatus, teller: &str) {
     let leads = said.leader.as_deref() == Some(teller);
+    let is_outdated = said.placement < known.placement;
+    if said.placement > known.placement {
+        known.placement = said.placement;
+        let is_named = |row: &ReplicaStatus| said.replicas.iter().any(|one| one.node == row.node);
+        known.replicas.retain(is_named);
+    }
     for replica in said.replicas {
         match known
             .replicas
@@ -47,12 +53,13 @@ fn merge_channel(known: &mut ChannelStatus, said: ChannelStatus, teller: &str) {
             .find(|row| row.node == replica.node)
         {
             Some(row) => merge_replica(row, replica, teller, leads),
+            // Whom only an outdated answer names held the channel once.
+            None if is_outdated => {}
             None => known.replicas.push(replica),
         }
     }
     if said.epoch > known.epoch || (said.epoch == known.epoch && leads) {
         known.epoch = said.epoch;
-        known.is_moving = said.is_moving;
         known.leader = said.leader;
         known.tail = said.tail;
         known.commit = said.commit;
@@ -80,6 +87,7 @@ fn merge_replica(row: &mut ReplicaStatus, said: ReplicaStatus, teller: &str, lea
 mod tests {
     use super::*;
     use tetrarch_wire::ReplicaRole::{Leader, Replica};
+    use tetrarch_wire::frame::Placement;
     use tetrarch_wire::{ChannelClass, ChannelUid, Epoch, ReplicaRole, Retention, Seq, VoterId};
 
     /// What `teller` says of a channel of n1 and n2 that n1 leads.
@@ -96,7 +104,10 @@ mod tests {
             asked: teller.to_owned(),
             nodes: Vec::new(),
             channels: vec![ChannelStatus {
-                is_moving: false,
+                placement: Placement {
+                    version: 0,
+                    is_settled: true,
+                },
                 name: "c".into(),
                 uid: ChannelUid::derive("c", &[0; 16]),
                 class: ChannelClass::Quorum,
@@ -109,6 +120,23 @@ mod tests {
                 halted: None,
                 replicas: vec![row("n1"), row("n2")],
             }],
+        }
+    }
+
+    /// n2 gave the channel to n3, which a node that has just started does not know yet.
+    #[test]
+    fn the_newest_placement_names_the_holders() {
+        let before = said("n2", Replica, 7, None);
+        let mut after = said("n1", Leader, 9, None);
+        after.channels[0].placement.version += 1;
+        after.channels[0].replicas[1].node = "n3".into();
+        for (first, second) in [(before.clone(), after.clone()), (after, before)] {
+            let mut picture = first;
+            merge(&mut picture, second);
+            let channel = &picture.channels[0];
+            let names: Vec<_> = channel.replicas.iter().map(|row| &*row.node).collect();
+            assert_eq!(names, ["n1", "n3"]);
+            assert_eq!(channel.placement.version, 1);
         }
     }
 

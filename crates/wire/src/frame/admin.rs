@@ -201,6 +201,28 @@ pub struct ReplicaStatus {
     pub lag_ms: Option<u64>,
 }
 
+/// Which placement of a channel it is, and whether it is carried out. Of two answers the greater one is
+/// newer: no node goes back in it but by starting again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Placement {
+    /// Counts the placements of the channel, from 0 for the one that it was created with.
+    pub version: u64,
+    /// Whether the voters are those that are wanted, and nobody else holds the channel.
+    pub is_settled: bool,
+}
+
+impl Placement {
+    /// Whether nobody waits for `ordered` any more: it is carried out, or another one took its place.
+    #[must_use]
+    pub fn is_past(self, ordered: Self) -> bool {
+        let carried_out = Self {
+            is_settled: true,
+            ..ordered
+        };
+        self >= carried_out
+    }
+}
+
 /// A channel as the asked node sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChannelStatus {
@@ -224,8 +246,8 @@ pub struct ChannelStatus {
     pub commit: Option<Seq>,
     /// Why the channel is halted on the asked node, if it is.
     pub halted: Option<String>,
-    /// Whether it moves: the voters are not yet those that are wanted, as far as is known.
-    pub is_moving: bool,
+    /// How far the placement is that the asked node knows.
+    pub placement: Placement,
     /// Its replicas.
     pub replicas: Vec<ReplicaStatus>,
 }
@@ -302,6 +324,13 @@ pub enum AdminResponse {
         /// Ask again after this name for more.
         next: Option<String>,
     },
+    /// The channel moves.
+    Moving {
+        /// The request.
+        request: u64,
+        /// What it moves to.
+        placement: Placement,
+    },
     /// A status report.
     Status {
         /// The request.
@@ -321,6 +350,7 @@ impl AdminResponse {
             Self::Done { request }
             | Self::Created { request, .. }
             | Self::Channels { request, .. }
+            | Self::Moving { request, .. }
             | Self::Status { request, .. } => *request,
             Self::Refused(refused) => refused.request,
         }
@@ -330,7 +360,7 @@ impl AdminResponse {
 impl Checked for AdminResponse {
     fn check(&self) -> Result<(), DecodeError> {
         match self {
-            Self::Done { .. } => Ok(()),
+            Self::Done { .. } | Self::Moving { .. } => Ok(()),
             Self::Created { channel, .. } => channel.check(),
             Self::Channels { channels, next, .. } => {
                 check_count(
@@ -344,5 +374,29 @@ impl Checked for AdminResponse {
             Self::Status { page, .. } => page.check(),
             Self::Refused(refused) => refused.check(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_placement_is_past_when_it_is_carried_out_or_another_took_its_place() {
+        let placement = |version, is_settled| Placement {
+            version,
+            is_settled,
+        };
+        let ordered = placement(3, false);
+        for (found, is_past) in [
+            (placement(2, true), false),
+            (placement(3, false), false),
+            (placement(3, true), true),
+            (placement(4, false), true),
+        ] {
+            assert_eq!(found.is_past(ordered), is_past, "{found:?}");
+        }
+        // Nothing was to be done.
+        assert!(placement(3, true).is_past(placement(3, true)));
     }
 }

@@ -28,7 +28,7 @@ use bytes::Bytes;
 
 pub use admin::{
     AdminRequest, AdminResponse, ChannelStatus, CreateChannel, LabelFilter, Moving, NodeStatus,
-    ReplicaStatus, StatusPage,
+    Placement, ReplicaStatus, StatusPage,
 };
 pub use beat::{BeatAck, BeatAckRow, ChannelBeat, DiskLevel, NodeBeat, TablePage, TableRequest};
 pub use buffer::{FrameBuffer, FrameReader};

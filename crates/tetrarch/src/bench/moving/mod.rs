@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tetrarch_client::Client;
-use tetrarch_wire::frame::ChannelStatus;
+use tetrarch_wire::frame::{ChannelStatus, Placement};
 use tokio::time::{sleep, timeout};
 
 use self::load::{Load, Publishers};
@@ -105,8 +105,8 @@ async fn measure(
     let route = route(&picture::of_channel(client, channel).await?, nodes, goes)?;
     output::say(format_args!("{load}: {route}"));
     let ordered = Instant::now();
-    client.admin().move_channel(channel, &route.wanted).await?;
-    until_moved(client, channel).await?;
+    let placement = client.admin().move_channel(channel, &route.wanted).await?;
+    until_past(client, channel, placement).await?;
     let spans = Spans {
         begun,
         ordered,
@@ -154,12 +154,15 @@ fn route(channel: &ChannelStatus, nodes: &[String], goes: Goes) -> Result<Route,
     })
 }
 
-async fn until_moved(client: &Client, channel: &str) -> Result<(), Error> {
+async fn until_past(client: &Client, channel: &str, ordered: Placement) -> Result<(), Error> {
     limited("the move is complete", async {
-        while client.admin().show_channel(channel).await?.is_moving {
+        loop {
+            let found = client.admin().show_channel(channel).await?;
+            if found.placement.is_past(ordered) {
+                return Ok(());
+            }
             sleep(LOOK_AGAIN).await;
         }
-        Ok(())
     })
     .await
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use tetrarch_client::Client;
-use tetrarch_wire::frame::{ChannelStatus, Moving};
+use tetrarch_wire::frame::{ChannelStatus, Moving, Placement};
 
 use super::with;
 use crate::connect::MeshArgs;
@@ -34,13 +34,13 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<(), Error> {
     with(&args.mesh, async |client| {
         let begun = Instant::now();
-        client.admin().move_channel(&args.name, &args.to).await?;
+        let ordered = client.admin().move_channel(&args.name, &args.to).await?;
         if args.no_wait {
             let (name, to) = (&args.name, args.to.join(", "));
             output::say(format_args!("channel {name} moves to {to}"));
             return Ok(());
         }
-        wait(client, &args.name).await?;
+        wait(client, &args.name, ordered).await?;
         let (name, to, took) = (&args.name, args.to.join(", "), begun.elapsed());
         output::say(format_args!("channel {name} is on {to} ({took:.1?})"));
         Ok(())
@@ -48,12 +48,12 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
 }
 
 /// Until the catalog knows that it is done, saying what it waits for when that changes.
-async fn wait(client: &Client, name: &str) -> Result<(), Error> {
+async fn wait(client: &Client, name: &str, ordered: Placement) -> Result<(), Error> {
     let mut said = String::new();
     loop {
         let channel = client.admin().show_channel(name).await?;
-        if !channel.is_moving {
-            return Ok(());
+        if channel.placement.is_past(ordered) {
+            return carried_out(name, channel.placement, ordered);
         }
         let waits = waits_for(&channel);
         if waits != said {
@@ -62,6 +62,13 @@ async fn wait(client: &Client, name: &str) -> Result<(), Error> {
         }
         tokio::time::sleep(LOOK_AGAIN).await;
     }
+}
+
+fn carried_out(name: &str, found: Placement, ordered: Placement) -> Result<(), Error> {
+    if found.version == ordered.version {
+        return Ok(());
+    }
+    Err(Error::Overtaken(name.to_owned()))
 }
 
 fn waits_for(channel: &ChannelStatus) -> String {

@@ -4,7 +4,7 @@ use tetrarch_wire::{
     ChannelClass, Frame, ReplicaRole, Retention, Seq,
     frame::{
         AdminRequest, AdminResponse, ChannelStatus, CreateChannel, DiskLevel, Moving, NodeStatus,
-        ReplicaStatus, RetryReason, StatusPage,
+        Placement, ReplicaStatus, RetryReason, StatusPage,
     },
 };
 
@@ -88,7 +88,7 @@ fn requests() -> [(&'static str, AdminRequest); 7] {
     ]
 }
 
-fn answers() -> [(&'static str, AdminResponse); 5] {
+fn answers() -> [(&'static str, AdminResponse); 6] {
     let request = 21;
     [
         ("done", AdminResponse::Done { request }),
@@ -105,6 +105,13 @@ fn answers() -> [(&'static str, AdminResponse); 5] {
                 request,
                 channels: vec![entry()],
                 next: Some("orders".into()),
+            },
+        ),
+        (
+            "moving",
+            AdminResponse::Moving {
+                request,
+                placement: placement(),
             },
         ),
         (
@@ -137,6 +144,13 @@ fn status() -> StatusPage {
     }
 }
 
+fn placement() -> Placement {
+    Placement {
+        version: 3,
+        is_settled: false,
+    }
+}
+
 fn channel() -> ChannelStatus {
     ChannelStatus {
         name: "orders".into(),
@@ -149,7 +163,7 @@ fn channel() -> ChannelStatus {
         tail: Some(Seq::new(306)),
         commit: Some(Seq::new(303)),
         halted: Some("rotten".into()),
-        is_moving: true,
+        placement: placement(),
         replicas: vec![ReplicaStatus {
             node: "n2".into(),
             role: Some(ReplicaRole::Replica),
