@@ -215,9 +215,9 @@ fn seed_of_now() -> u64 {
 }
 
 #[expect(
-    clippy::print_stderr,
+    clippy::print_stdout,
     reason = "a run says its seed, so that it can be repeated, and what it saw"
 )]
 pub(crate) fn say(what: &str) {
-    eprintln!("{what}");
+    println!("{what}");
 }
