@@ -26,7 +26,7 @@ use crate::{
     channel::Workers,
     mesh_link::MeshLink,
     session::SessionContext,
-    store::{FlushHandle, ReadHandle, ScrubHandle, WriteHandle},
+    store::{FlushHandle, ReadHandle, ScrubHandle, StoreFailed, WriteHandle},
     telemetry::{Certificate, Outcome},
     transport::Mesh,
 };
@@ -55,7 +55,7 @@ pub struct Node {
     flush: FlushHandle,
     scrub: Option<ScrubHandle>,
     transitions: broadcast::Sender<TransitionEvent>,
-    store_failed: Arc<watch::Sender<bool>>,
+    store_failed: StoreFailed,
     /// Set once the node is asked to stop.
     stopping: watch::Sender<bool>,
     /// Set once its tasks are to end.

@@ -24,7 +24,7 @@ use crate::{
     registry::Registry,
     retention::RetentionSweep,
     session::SessionContext,
-    store::{FlushHandle, ReadHandle, ScrubHandle, StoreEvents, WriteHandle},
+    store::{FlushHandle, ReadHandle, ScrubHandle, StoreEvents, StoreFailed, WriteHandle},
     telemetry::{Certificate, NodeInfo, Pattern, SeriesLimit, StoreState, Telemetry},
     transport::{Limits, LocalNode, Mesh, MeshConfig, PeerAddress},
 };
@@ -172,6 +172,7 @@ struct Starting {
     flush: FlushHandle,
     scrub: Option<ScrubHandle>,
     threads: Threads,
+    store_failed: StoreFailed,
     halt: watch::Sender<bool>,
 }
 
@@ -195,15 +196,22 @@ impl Starting {
         let persist_bytes = &mut config.protocol.persist_bytes;
         *persist_bytes = (*persist_bytes).min(writer.request_limit());
         let (workers, events, inboxes) = make_workers(config.workers.max(1));
+        let store_failed = StoreFailed::default();
         let started = WriteHandle::start(
             writer,
             2 * config.max_unacknowledged_bytes,
             events,
             Arc::clone(&telemetry),
+            Arc::clone(&store_failed),
         );
         let (writes, wal) = started.map_err(NodeError::Thread)?;
         let (reads, readers) = ReadHandle::start(&reader).map_err(NodeError::Thread)?;
-        let started = FlushHandle::start(flusher, writes.clone(), Arc::clone(&telemetry));
+        let started = FlushHandle::start(
+            flusher,
+            writes.clone(),
+            Arc::clone(&telemetry),
+            Arc::clone(&store_failed),
+        );
         let (flush, flusher) = started.map_err(NodeError::Thread)?;
         let scrub = match config.scrub_bytes_per_second {
             0 => None,
@@ -257,6 +265,7 @@ impl Starting {
             flush,
             scrub,
             threads,
+            store_failed,
             halt,
         })
     }
@@ -287,8 +296,7 @@ impl Starting {
         let mesh = Mesh::start(self.mesh_config(), Arc::new(inbound))?;
         self.mesh_link.connect(mesh.clone());
         let transitions = broadcast::Sender::new(TRANSITIONS_KEPT);
-        let store_failed = Arc::new(watch::Sender::new(false));
-        let context = self.worker_context((&mesh, &beats, reports), &transitions, &store_failed);
+        let context = self.worker_context((&mesh, &beats, reports), &transitions);
         self.spawn_tasks(context, beats);
         let transfer = self.config.protocol.transfer_timeout;
         tracing::info!(
@@ -307,7 +315,7 @@ impl Starting {
             flush: self.flush,
             scrub: self.scrub,
             transitions,
-            store_failed,
+            store_failed: self.store_failed,
             stopping: watch::Sender::new(false),
             halt: self.halt,
             threads: self.threads.into(),
@@ -353,7 +361,6 @@ impl Starting {
         &self,
         (mesh, beats, reports): (&Mesh, &BeatHandle, ReportHandle),
         transitions: &broadcast::Sender<super::TransitionEvent>,
-        store_failed: &Arc<watch::Sender<bool>>,
     ) -> WorkerContext {
         WorkerContext {
             me: self.sessions.facts.me(),
@@ -372,7 +379,7 @@ impl Starting {
             reports,
             telemetry: Arc::clone(&self.sessions.telemetry),
             transitions: transitions.clone(),
-            store_failed: Arc::clone(store_failed),
+            store_failed: Arc::clone(&self.store_failed),
         }
     }
 

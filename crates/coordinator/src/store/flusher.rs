@@ -15,7 +15,7 @@ use bytes::Bytes;
 use tetrarch_log::{Failure, Mended, WriteOp};
 use tetrarch_wire::{Batch, ChannelUid, Seq};
 
-use super::{Flusher, WriteHandle};
+use super::{Flusher, StoreFailed, WriteHandle};
 use crate::telemetry::{StoreErrorKind, Telemetry};
 
 /// How much is copied before orders are looked at again.
@@ -78,6 +78,7 @@ impl FlushHandle {
         flusher: Flusher,
         writes: WriteHandle,
         telemetry: Arc<Telemetry>,
+        store_failed: StoreFailed,
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (sender, orders) = mpsc::sync_channel(MAX_ORDERS);
         let stopping = Arc::new(AtomicBool::new(false));
@@ -87,6 +88,7 @@ impl FlushHandle {
             stopping: Arc::clone(&stopping),
             writes,
             telemetry,
+            store_failed,
             refused: None,
         };
         let join = std::thread::Builder::new()
@@ -124,6 +126,7 @@ struct FlushThread {
     stopping: Arc<AtomicBool>,
     writes: WriteHandle,
     telemetry: Arc<Telemetry>,
+    store_failed: StoreFailed,
     /// Why the disk refused the last time, if it did.
     refused: Option<String>,
 }
@@ -169,7 +172,7 @@ impl FlushThread {
                 self.refused = Some(why);
                 let has_room = error.failure() != Failure::StorageFull;
                 self.writes.note_flusher(has_room);
-                self.telemetry.store().error(kind_of(error.failure()));
+                self.failed(error.failure());
                 false
             }
         }
@@ -197,6 +200,7 @@ impl FlushThread {
                     let saved = self.flusher.save_snapshot(channel, holding, seq, &bytes);
                     if let Err(error) = &saved {
                         tracing::warn!(%channel, %error, "the snapshot was not saved");
+                        self.failed(error.failure());
                     }
                     match then {
                         AfterSnapshot::Nothing => {}
@@ -229,7 +233,19 @@ impl FlushThread {
         match self.flusher.purge_deleted() {
             Ok(0) => {}
             Ok(count) => tracing::info!(count, "deleted channels were removed for good"),
-            Err(error) => tracing::warn!(%error, "deleted channels were not removed"),
+            Err(error) => {
+                tracing::warn!(%error, "deleted channels were not removed");
+                self.failed(error.failure());
+            }
+        }
+    }
+
+    /// A store that has failed says so here even if nothing is written for long: a replica that only
+    /// receives a snapshot writes nothing before that is saved.
+    fn failed(&self, failure: Failure) {
+        self.telemetry.store().error(kind_of(failure));
+        if failure == Failure::Fatal {
+            self.store_failed.send_replace(true);
         }
     }
 }

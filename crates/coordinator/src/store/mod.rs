@@ -14,7 +14,13 @@ pub(crate) use reads::{ReadHandle, ReadOutcome};
 pub(crate) use scrub::ScrubHandle;
 pub(crate) use writer::{Opening, Origin, StoreEvent, StoreEvents, WriteHandle};
 
+use std::sync::Arc;
+
 use tetrarch_log::RealDisk;
+use tokio::sync::watch;
+
+/// Turns true when the store has failed: the process must end then, also if nobody waits for a write.
+pub(crate) type StoreFailed = Arc<watch::Sender<bool>>;
 
 /// The WAL's writer over the real disk.
 pub(crate) type Writer = tetrarch_log::Writer<RealDisk>;

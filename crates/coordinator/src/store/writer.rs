@@ -20,7 +20,7 @@ use tetrarch_replica::{LogWrite, Moment, PersistFailure, PersistToken};
 use tetrarch_wire::ChannelUid;
 use tokio::sync::mpsc;
 
-use super::Writer;
+use super::{StoreFailed, Writer};
 use crate::clock;
 use crate::telemetry::{GroupSynced, StoreErrorKind, StoreState, Telemetry};
 
@@ -111,6 +111,7 @@ impl WriteHandle {
         max_waiting: usize,
         events: StoreEvents,
         telemetry: Arc<Telemetry>,
+        store_failed: StoreFailed,
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
         let queue = GroupQueue::new(writer.group_limit(), max_waiting);
         let pending = Mutex::new(Pending {
@@ -130,6 +131,7 @@ impl WriteHandle {
             shared: Arc::clone(&shared),
             writer,
             telemetry,
+            store_failed,
             is_failing: false,
         };
         let join = std::thread::Builder::new()
@@ -266,6 +268,7 @@ struct WalThread {
     shared: Arc<Shared>,
     writer: Writer,
     telemetry: Arc<Telemetry>,
+    store_failed: StoreFailed,
     /// Whether the last group was not written.
     is_failing: bool,
 }
@@ -360,6 +363,8 @@ impl WalThread {
             GroupError::TooLarge { .. } | GroupError::Fatal { .. } => {
                 store.error(StoreErrorKind::Fatal);
                 store.state(StoreState::Failed);
+                // The node's own orders are waited for by nobody.
+                self.store_failed.send_replace(true);
                 PersistFailure::Fatal
             }
         }

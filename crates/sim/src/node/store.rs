@@ -204,13 +204,17 @@ impl World {
             return false;
         };
         let (holding, flusher) = (replica.holding(), &mut process.flusher);
-        let is_saved = flusher.save_snapshot(uid, holding, seq, bytes).is_ok();
-        self.tally.count(if is_saved {
-            "snapshots saved"
-        } else {
-            "snapshots not saved"
-        });
-        is_saved
+        match flusher.save_snapshot(uid, holding, seq, bytes) {
+            Ok(()) => {
+                self.tally.count("snapshots saved");
+                true
+            }
+            Err(error) => {
+                self.tally.count("snapshots not saved");
+                self.store_failed_by(node, error.failure());
+                false
+            }
+        }
     }
 
     /// Takes the next group, if none is being written.
@@ -372,6 +376,7 @@ impl World {
                 self.tally.count("failed flushes");
                 self.trace
                     .say(self.now, node, || format!("not flushed: {error}"));
+                self.store_failed_by(node, error.failure());
             }
         }
         for channel in self.held_by(node) {
@@ -400,6 +405,13 @@ impl World {
             );
             expected.trimmed(log_start);
             self.step(node, channel, Input::Trimmed { log_start });
+        }
+    }
+
+    /// The process ends if its store has failed, as the node's does.
+    fn store_failed_by(&mut self, node: usize, failure: Failure) {
+        if failure == Failure::Fatal {
+            self.store_failed.insert(node);
         }
     }
 
