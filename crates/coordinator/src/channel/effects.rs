@@ -248,8 +248,5 @@ impl Worker {
         if let Some((_, actor)) = self.shard.get(channel) {
             actor.handle.telemetry.halted(reason);
         }
-        if *reason == HaltReason::StoreFailed {
-            self.context.store_failed.send_replace(true);
-        }
     }
 }

@@ -71,12 +71,8 @@ impl Worker {
                 tracing::warn!(%channel, %segment, "another voter holds another history there");
                 MendOutcome::Contradicted
             }
-            Err(failure) => {
-                if failure == Failure::Fatal {
-                    self.context.store_failed.send_replace(true);
-                }
-                MendOutcome::Failed
-            }
+            // The flusher has said why.
+            Err(_) => MendOutcome::Failed,
         };
         self.step(channel, Input::Mended { segment, outcome });
         if outcome == MendOutcome::Done && self.shard.waits_for_mending(channel) {

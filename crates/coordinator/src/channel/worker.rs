@@ -30,7 +30,7 @@ use crate::{
     clock::{self, Jitter},
     node::{NodeFacts, TransitionEvent},
     registry::Registry,
-    store::{FlushHandle, Opening, ReadHandle, StoreEvent, StoreFailed, WriteHandle},
+    store::{FlushHandle, Opening, ReadHandle, StoreEvent, WriteHandle},
     telemetry::Telemetry,
     transport::Mesh,
 };
@@ -64,7 +64,6 @@ pub(crate) struct WorkerContext {
     pub(crate) reports: ReportHandle,
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) transitions: broadcast::Sender<TransitionEvent>,
-    pub(crate) store_failed: StoreFailed,
 }
 
 /// A share of the node's channels.

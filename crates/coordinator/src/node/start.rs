@@ -133,12 +133,11 @@ fn recover(store: OpenedStore<RealDisk>, telemetry: &Telemetry) -> Result<Parts,
     }
     let meta = genesis.meta_entry();
     let founds = meta.genesis.contains(voter);
-    let holds_meta = openings.iter().any(|one| one.handle.uid == meta.uid);
-    let lost_meta = lost.contains(&meta.uid);
-    let founds_meta = founds && !holds_meta && !lost_meta;
+    let lacks_meta = founds && openings.iter().all(|one| one.handle.uid != meta.uid);
+    let founds_meta = lacks_meta && !lost.contains(&meta.uid);
     if founds_meta {
         openings.push(opening_of_new(&meta, voter, telemetry));
-    } else if founds && !holds_meta {
+    } else if lacks_meta {
         openings.push(opening_of_lost(&meta, telemetry));
     }
     Ok(Parts {
@@ -379,7 +378,6 @@ impl Starting {
             reports,
             telemetry: Arc::clone(&self.sessions.telemetry),
             transitions: transitions.clone(),
-            store_failed: Arc::clone(&self.store_failed),
         }
     }
 

@@ -222,6 +222,7 @@ impl FlushThread {
                     let mended = self.flusher.mend(channel, segment, &batches);
                     done(mended.map_err(|error| {
                         tracing::warn!(%channel, %segment, %error, "a segment was not mended");
+                        self.failed(error.failure());
                         error.failure()
                     }));
                 }

@@ -7,6 +7,8 @@
 mod flusher;
 mod reads;
 mod scrub;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub(crate) use flusher::{AfterSnapshot, FlushHandle, FlushOrder};
@@ -19,7 +21,8 @@ use std::sync::Arc;
 use tetrarch_log::RealDisk;
 use tokio::sync::watch;
 
-/// Turns true when the store has failed: the process must end then, also if nobody waits for a write.
+/// Turned true by whichever of the threads finds that the store has failed, also if nobody waits for what
+/// it was doing: the process must end then.
 pub(crate) type StoreFailed = Arc<watch::Sender<bool>>;
 
 /// The WAL's writer over the real disk.

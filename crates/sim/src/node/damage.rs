@@ -66,14 +66,8 @@ impl World {
     pub(crate) fn halted(&mut self, node: usize, channel: ChannelIndex, reason: &HaltReason) {
         let is_of_damage = match reason {
             HaltReason::Corrupt | HaltReason::LogRefused => self.is_damaged(node),
-            HaltReason::StoreFailed => {
-                // The process ends, as the node's does.
-                self.trace
-                    .say(self.now, node, || "its store has failed".to_owned());
-                self.tally.count("failed stores");
-                self.store_failed.insert(node);
-                return;
-            }
+            // Its process ends.
+            HaltReason::StoreFailed => return,
             HaltReason::MissingRange { .. } | HaltReason::WouldTruncateCommitted { .. } => false,
         };
         assert!(is_of_damage, "n{node} halted channel {channel}: {reason:?}");

@@ -1,7 +1,7 @@
 //! Damaged segments are mended: the store says which there are, the replica fetches what they lack, and a
 //! channel that could not be taken up because of them is taken up when they are whole.
 
-use tetrarch_log::{CrashDisk, Failure, Mended, Reader, RecoveredChannel};
+use tetrarch_log::{CrashDisk, Mended, Reader, RecoveredChannel};
 use tetrarch_replica::{Input, MendOutcome};
 use tetrarch_wire::{Batch, Seq};
 
@@ -96,9 +96,7 @@ impl World {
             }
             Err(error) => {
                 self.tally.count("mending that the disk refused");
-                if error.failure() == Failure::Fatal {
-                    self.store_failed.insert(node);
-                }
+                self.store_failed_by(node, error.failure());
                 MendOutcome::Failed
             }
         };

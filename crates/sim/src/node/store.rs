@@ -290,7 +290,9 @@ impl World {
                 if failure == PersistFailure::Fatal {
                     // Nobody knows whether it is on the disk.
                     known.interrupted.push(group.tags.clone());
+                    self.store_failed_by(node, Failure::Fatal);
                 }
+                let known = &mut self.nodes[node];
                 if let Some(process) = &mut known.process {
                     let failed = if failure == PersistFailure::Fatal {
                         process.queue.lost(group)
@@ -409,9 +411,11 @@ impl World {
     }
 
     /// The process ends if its store has failed, as the node's does.
-    fn store_failed_by(&mut self, node: usize, failure: Failure) {
-        if failure == Failure::Fatal {
-            self.store_failed.insert(node);
+    pub(super) fn store_failed_by(&mut self, node: usize, failure: Failure) {
+        if failure == Failure::Fatal && self.store_failed.insert(node) {
+            self.trace
+                .say(self.now, node, || "its store has failed".to_owned());
+            self.tally.count("failed stores");
         }
     }
 
