@@ -28,7 +28,7 @@ const MOST_AT_ONCE: u64 = 1_000_000;
 
 /// For how many times ten election timeouts a replica may go on catching up before its channel
 /// acknowledges.
-const MOST_ROUNDS: usize = 30;
+const MOST_ROUNDS: usize = 60;
 
 /// Which of the run's channels.
 pub(crate) type ChannelIndex = usize;

@@ -579,3 +579,30 @@ fn what_was_acknowledged_in_an_earlier_holding_is_no_copy_in_a_later_one() {
         });
     assert_eq!(said, Some(1), "{effects:?}");
 }
+
+/// The leader hears of its going and of its coming at once here, too. What lacks its log and votes keeps a
+/// majority from what is committed, and cannot be given what was trimmed.
+#[test]
+fn who_may_have_let_go_of_its_log_votes_only_after_it_has_caught_up_again() {
+    let mut bench = Bench::leader(3, Settings::default());
+    bench.persist_all();
+    let mut away = wanted(&bench, &[&[1, 2, 4]]);
+    bench.step(Input::Placed(away.clone()));
+    let is_reported = (0..10).any(|_| {
+        commit_all(&mut bench, &[2, 3, 4]);
+        reported(&bench.wait(HEARTBEAT_MS)) == Some(1)
+    });
+    assert!(is_reported, "the third votes no more");
+    assert!(away.settle(1));
+    let back = ChannelConfig::genesis(bench.genesis.class, vec![voter(1), voter(2), voter(3)]);
+    assert_eq!(away.want(&back.unwrap()), Ok(()));
+    bench.step(Input::Placed(away));
+    assert_eq!(
+        configured(&bench.wait(HEARTBEAT_MS)),
+        None,
+        "it has to catch up"
+    );
+    commit_all(&mut bench, &[2, 3, 4]);
+    let grown = configured(&bench.wait(HEARTBEAT_MS));
+    assert_eq!(grown, Some((ids(&[1, 2, 3, 4]), 2)));
+}
