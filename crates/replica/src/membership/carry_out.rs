@@ -30,28 +30,28 @@ enum Step {
 impl Replica {
     /// The catalog says who is to hold the channel.
     pub(crate) fn on_placed(&mut self, set: ReplicaSet, ctx: &mut Context<'_>) {
-        let known = self.members.set.clone();
+        let perhaps_gone = self.who_may_have_let_go(&set);
         if self.members.take(set) {
-            self.forget_who_may_have_let_go(known.as_ref());
-            self.update_followers(ctx.now.mono);
             if let Some(leadership) = &mut self.leadership {
                 leadership.placement_at = None;
+                leadership
+                    .followers
+                    .retain(|id, _| !perhaps_gone.contains(id));
             }
+            self.update_followers(ctx.now.mono);
             self.carry_out_placement(ctx);
         }
     }
 
-    /// A learner that was not wanted and is wanted again may have let go of its log in between, also if this
-    /// leader hears of both at once: what it has acknowledged before does not show that it has caught up.
-    fn forget_who_may_have_let_go(&mut self, known: Option<&ReplicaSet>) {
-        let (Some(known), Some(set)) = (known, self.members.set.clone()) else {
-            return;
+    /// Learners that were not wanted and are wanted again. They may have let go of their logs in between, also
+    /// if this leader hears of both at once: what they have acknowledged does not show that they have caught up.
+    fn who_may_have_let_go(&self, set: &ReplicaSet) -> Vec<VoterId> {
+        let Some(known) = &self.members.set else {
+            return Vec::new();
         };
-        let config = self.config().clone();
-        if let Some(leadership) = &mut self.leadership {
-            let may_have_let_go = |id| set.wants(id) && !known.wants(id) && !config.contains(id);
-            leadership.followers.retain(|id, _| !may_have_let_go(*id));
-        }
+        let learners = set.wanted().map(|(id, _)| id);
+        let learners = learners.filter(|id| !self.config().contains(*id));
+        learners.filter(|id| !known.wants(*id)).collect()
     }
 
     /// Replicates to every voter and holder, and to nobody else.
