@@ -161,7 +161,11 @@ impl Replica {
     /// When a handover wants attention next.
     pub(crate) fn transfer_deadline(&self) -> Option<Moment> {
         let transfer = self.leadership.as_ref()?.transfer?;
-        let again = transfer.ordered.map(|at| at.plus(self.settings.heartbeat));
+        // What was written since the order, as a trim point, must get there first.
+        let ordered = transfer
+            .ordered
+            .filter(|_| self.successor_is_ready(&transfer));
+        let again = ordered.map(|at| at.plus(self.settings.heartbeat));
         Some(again.map_or(transfer.deadline, |at| at.min(transfer.deadline)))
     }
 

@@ -236,6 +236,40 @@ fn only_what_every_voter_holds_is_trimmed() {
     assert_eq!(bench.replica.retention_floor(), Seq::new(1));
 }
 
+/// The successor was told to stand, and lacks the trim point that came after that: it is told again when
+/// it has it, and until then there is nothing to be done at any time.
+#[test]
+fn an_order_is_repeated_when_the_successor_has_what_was_written_since() {
+    let mut bench = Bench::leader(3, Settings::default());
+    bench.produce(1, 1, 5);
+    bench.persist_all();
+    let tail = bench.replica.view().tail;
+    for voter in [1, 2] {
+        bench.ack(voter, tail);
+    }
+    let has_order = |effects: &[Effect]| {
+        let sent = sent(effects);
+        sent.iter()
+            .any(|message| matches!(message, ChannelMessage::TransferNow(_)))
+    };
+    let upto = Seq::new(2);
+    bench.step(Input::Propose(Proposal::Trim { upto }));
+    assert!(has_order(&order(&mut bench, false)));
+    bench.step(Input::Flush);
+    bench.persist_all();
+    assert!(bench.replica.view().tail.seq > tail.seq);
+    let heartbeat = bench.replica.settings.heartbeat;
+    assert!(!has_order(
+        &bench.wait(u64::try_from(heartbeat.as_millis()).unwrap())
+    ));
+    let now = Moment::from_nanos(bench.now_ms * 1_000_000);
+    let next = bench.replica.next_deadline();
+    assert!(next.is_some_and(|at| at > now), "time would stand still");
+    let tail = bench.replica.view().tail;
+    bench.ack(2, tail);
+    assert!(has_order(&bench.ack(1, tail)));
+}
+
 #[test]
 fn one_trim_point_is_under_way_at_a_time() {
     let mut bench = Bench::leader(3, Settings::default());
