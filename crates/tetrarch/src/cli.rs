@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    bench, cert, channel, config, context, demo, dev, format, fsm, init, publish, serve, status,
-    subscribe, verify,
+    bench, cert, channel, config, context, demo, dev, format, fsm, init, publish, rebalance, serve,
+    status, subscribe, verify,
 };
 use crate::error::Error;
 use crate::exit;
@@ -30,6 +30,7 @@ enum Command {
     Pub(publish::Args),
     Sub(subscribe::Args),
     Status(status::Args),
+    Rebalance(rebalance::Args),
     Verify(verify::Args),
     Context(context::Args),
     Fsm(fsm::Args),
@@ -54,6 +55,7 @@ impl Cli {
             Command::Pub(args) => publish::run(&args),
             Command::Sub(args) => subscribe::run(&args),
             Command::Status(args) => status::run(&args),
+            Command::Rebalance(args) => rebalance::run(&args),
             Command::Verify(args) => verify::run(&args),
             Command::Context(args) => context::run(&args),
             Command::Fsm(args) => fsm::run(&args),

@@ -2,14 +2,16 @@
 //!
 //! `cli` is the command line, `commands` does what it says. `config` is `node.toml`, `mesh` the
 //! directory that `init` makes, `serve` runs a node from the two, `connect` makes a client of them.
-//! `local` runs a whole mesh on this machine, for `demo` and its like. `show` is how things look,
-//! `output` the only place that prints, `error` and `exit` what a script sees of a failure.
+//! `local` runs a whole mesh on this machine, for `demo` and its like. `balance` plans who leads
+//! what. `show` is how things look, `output` the only place that prints, `error` and `exit` what a
+//! script sees of a failure.
 
 #![allow(
     unreachable_pub,
     reason = "a program exports nothing; `pub` means the rest of it"
 )]
 
+mod balance;
 mod bench;
 mod cli;
 mod commands;

@@ -51,13 +51,17 @@ pub(super) fn markdown<'a>(
             "mutants" => mutants(&mut text, report),
             "fuzz" => fuzz(&mut text, report),
             "power-cuts" => power_cuts(&mut text, report),
-            _ => say(
-                &mut text,
-                format_args!("\n## {name}\n\n`{}`\n", word(&result["last_words"])),
-            ),
+            _ => last_words(&mut text, name, word(&result["last_words"])),
         }
     }
     text
+}
+
+/// What a rung without a report said last; one that said nothing is in the table alone.
+fn last_words(text: &mut String, name: &str, words: &str) {
+    if !words.is_empty() {
+        say(text, format_args!("\n## {name}\n\n`{words}`\n"));
+    }
 }
 
 fn power_cuts(text: &mut String, report: &Value) {

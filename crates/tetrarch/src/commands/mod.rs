@@ -11,6 +11,7 @@ pub mod format;
 pub mod fsm;
 pub mod init;
 pub mod publish;
+pub mod rebalance;
 pub mod serve;
 pub mod status;
 pub mod subscribe;
