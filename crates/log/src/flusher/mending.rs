@@ -31,7 +31,7 @@ pub enum Mended {
     Lacks {
         /// The end of what is whole.
         after: LogPosition,
-        /// The last seq of the segment.
+        /// The last seq of the segment that the log holds.
         upto: Seq,
     },
     /// What was given now does not continue what was intact and given before, or it led to another end
@@ -46,6 +46,8 @@ pub enum Mended {
 pub(super) struct Mending<F> {
     /// What it is to become.
     record: SegmentRecord,
+    /// Where it is to end: where the segment does, or before, where a truncation cut it.
+    upto: LogPosition,
     path: PathBuf,
     file: F,
     /// Its end.
@@ -101,21 +103,23 @@ fn mend<D: Disk>(
         Err(error) if error.is_missing() => None,
         other => Some(other?),
     };
-    let segment = still_damaged(channel, base, old.as_ref());
-    let wanted = segment.as_ref().map(|segment| segment.record);
+    let broken = still_damaged(channel, base, old.as_ref());
+    let wanted = broken
+        .as_ref()
+        .map(|(segment, upto)| (segment.record, *upto));
     let kept = match kept {
-        Some(of_no_use) if wanted != Some(of_no_use.record) => {
+        Some(of_no_use) if wanted != Some((of_no_use.record, of_no_use.upto)) => {
             shared.disk.remove(&of_no_use.path)?;
             None
         }
         other => other,
     };
-    let Some(segment) = segment else {
+    let Some((segment, upto)) = broken else {
         return Ok((Mended::Gone, None));
     };
     let mut mending = match kept {
         Some(kept) => kept,
-        None => Mending::begin(shared, channel, segment.record)?,
+        None => Mending::begin(shared, channel, segment.record, upto)?,
     };
     let mut given = given.iter().peekable();
     loop {
@@ -136,12 +140,12 @@ fn mend<D: Disk>(
                 return mending.forget(shared);
             }
             Some(_) | None => {
-                let upto = segment.record.end.seq;
+                let upto = upto.seq;
                 return Ok((Mended::Lacks { after, upto }, Some(mending)));
             }
         }
     }
-    if mending.place != end_of(&segment.record) {
+    if !mending.leads_to_its_end() {
         return mending.forget(shared);
     }
     mending.file.sync_data()?;
@@ -155,10 +159,14 @@ fn mend<D: Disk>(
     Ok((Mended::Whole, None))
 }
 
-/// The segment that begins with `base`, if the log holds it, and any of it that is damaged. What a
-/// truncation removed does not count, though the files have not followed it yet: it may be on no other
-/// node, so that nobody could mend it.
-fn still_damaged<F: DiskFile>(channel: &Channel, base: Seq, old: Option<&F>) -> Option<Segment> {
+/// The segment that begins with `base`, if the log holds it, and any of it that is damaged, and where it
+/// ends. What a truncation removed does not count, though the files have not followed it yet: it may be on
+/// no other node, so that nobody could mend it.
+fn still_damaged<F: DiskFile>(
+    channel: &Channel,
+    base: Seq,
+    old: Option<&F>,
+) -> Option<(Segment, LogPosition)> {
     let (segment, cut) = {
         let view = channel.view();
         let segment = view.segments.iter().find(|one| one.base() == base);
@@ -166,7 +174,8 @@ fn still_damaged<F: DiskFile>(channel: &Channel, base: Seq, old: Option<&F>) -> 
     };
     let is_of_segment = |at: Seq| at < segment.record.end.seq;
     let Some(cut) = cut.filter(|cut| cut.begins || is_of_segment(cut.at.seq)) else {
-        return Some(segment);
+        let end = segment.record.end;
+        return Some((segment, end));
     };
     let at = cut.at;
     if cut.begins || at.seq <= segment.record.previous.seq {
@@ -174,14 +183,7 @@ fn still_damaged<F: DiskFile>(channel: &Channel, base: Seq, old: Option<&F>) -> 
     }
     let end = old.map(|old| find_end(&segment, old, at));
     let is_intact = end.is_some_and(|end| end.is_ok_and(|end| end.is_some()));
-    (!is_intact).then_some(segment)
-}
-
-fn end_of(record: &SegmentRecord) -> IndexEntry {
-    IndexEntry {
-        previous: record.end,
-        offset: record.len,
-    }
+    (!is_intact).then_some((segment, at))
 }
 
 impl<F: DiskFile> Mending<F> {
@@ -189,6 +191,7 @@ impl<F: DiskFile> Mending<F> {
         shared: &Shared<D>,
         channel: &Channel,
         record: SegmentRecord,
+        upto: LogPosition,
     ) -> Result<Self, DiskError> {
         let base = record.previous.seq.next();
         let path = shared
@@ -204,6 +207,7 @@ impl<F: DiskFile> Mending<F> {
         file.write_at(&[IoSlice::new(&header.encode())], 0)?;
         Ok(Self {
             record,
+            upto,
             path,
             file,
             place: IndexEntry {
@@ -220,7 +224,14 @@ impl<F: DiskFile> Mending<F> {
     }
 
     fn is_at_end(&self) -> bool {
-        self.place.offset >= self.record.len || self.place.previous.seq >= self.record.end.seq
+        self.place.offset >= self.record.len || self.place.previous.seq >= self.upto.seq
+    }
+
+    /// Whether what it holds ends as the segment is to. How long it is where a truncation cut it nobody
+    /// has noted; links chain, so that the position says enough.
+    fn leads_to_its_end(&self) -> bool {
+        let is_cut = self.upto != self.record.end;
+        self.place.previous == self.upto && (is_cut || self.place.offset == self.record.len)
     }
 
     /// Takes what is intact in the old file from here on.
@@ -228,8 +239,14 @@ impl<F: DiskFile> Mending<F> {
         let segment = Segment::of(self.record);
         loop {
             match intact_from(&segment, old, self.place) {
-                Ok(batches) if batches.is_empty() => return Ok(()),
-                Ok(batches) => self.take(&batches)?,
+                Ok(batches) => {
+                    let upto = self.upto.seq;
+                    let wanted = batches.partition_point(|batch| batch.last_seq() <= upto);
+                    self.take(&batches[..wanted])?;
+                    if wanted < batches.len() || batches.is_empty() {
+                        return Ok(());
+                    }
+                }
                 Err(SegmentFault::Damage(_)) => return Ok(()),
                 Err(SegmentFault::Disk(error)) => return Err(error),
             }

@@ -9,7 +9,7 @@ use tetrarch_wire::{Batch, ChannelUid, LogPosition, Seq};
 use super::{Log, channel_uid, identity, open_op, read_all, read_on, request, small};
 use crate::{
     CrashDisk, LogError, Mended, OpenedStore, ReadError, StoreOptions, WriteOp, format, open,
-    verify,
+    store::layout::segment_base, verify,
 };
 
 const DIR: &str = "/store";
@@ -326,6 +326,28 @@ fn damage_behind_a_truncation_need_not_be_mended() {
             assert_eq!(unfinished(&disk), 0);
             check_what_is_left(store, &disk, &log);
         }
+    }
+}
+
+/// The others hold something else where it was cut, so that they could never mend what was there.
+#[test]
+fn a_segment_that_was_cut_before_it_was_damaged_is_mended_up_to_the_cut() {
+    // An open file that loses its name is read as before.
+    for harm in harms().into_iter().take(3) {
+        let (disk, mut log) = sample();
+        let path = segments(&disk)[1].clone();
+        let base = path.file_name().map(Path::new).and_then(segment_base);
+        let base = base.expect("it is named by its first seq");
+        let mut store = opened(&disk);
+        let kept = 6 + log.all.partition_point(|batch| batch.last_seq() < base);
+        let ops = truncated(&mut log, kept);
+        store.writer.commit(&[request(1, ops)]).unwrap();
+        harm(&disk, &path);
+        look(&store);
+        assert_eq!(damaged(&store), (channel_uid(1), base));
+        let asked = mend_all(&mut store, &log).unwrap();
+        assert!((1..=2).contains(&asked), "asked {asked} times");
+        check_what_is_left(store, &disk, &log);
     }
 }
 
