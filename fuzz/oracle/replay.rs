@@ -8,7 +8,7 @@ use std::{
 };
 
 /// Every target, and the package whose tests replay it.
-pub(crate) const TARGETS: [(&str, &str); 15] = [
+pub(crate) const TARGETS: [(&str, &str); 16] = [
     ("frame", "tetrarch-wire"),
     ("stream", "tetrarch-wire"),
     ("batch", "tetrarch-wire"),
@@ -23,6 +23,7 @@ pub(crate) const TARGETS: [(&str, &str); 15] = [
     ("record", "tetrarch-log"),
     ("segment", "tetrarch-log"),
     ("slot", "tetrarch-log"),
+    ("fork", "tetrarch-log"),
     ("recovery", "tetrarch-log"),
 ];
 

@@ -12,7 +12,9 @@ use std::{
 use crate::telemetry::{ChannelTelemetry, Progress, Telemetry};
 use dashmap::DashMap;
 use tetrarch_replica::{Replica, View};
-use tetrarch_wire::{ChannelConfig, ChannelUid, Epoch, NodeId, ReplicaRole, Seq, Voter, VoterId};
+use tetrarch_wire::{
+    ChannelConfig, ChannelUid, Epoch, Limbo, NodeId, ReplicaRole, Seq, Voter, VoterId,
+};
 
 /// A follower as its leader sees it.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +36,8 @@ pub(crate) struct ChannelHandle {
     tail: AtomicU64,
     log_start: AtomicU64,
     leadership: Mutex<Leadership>,
+    /// What the start of the node found to be missing, if that is why the channel is in limbo.
+    doubt: Option<String>,
 }
 
 /// The part of a handle whose fields belong together.
@@ -46,6 +50,7 @@ pub(crate) struct Leadership {
     pub(crate) voters: Vec<Voter>,
     pub(crate) learners: Vec<Voter>,
     pub(crate) halted: Option<String>,
+    pub(crate) limbo: Option<String>,
 }
 
 impl ChannelHandle {
@@ -66,6 +71,15 @@ impl ChannelHandle {
             tail: AtomicU64::new(0),
             log_start: AtomicU64::new(0),
             leadership: Mutex::default(),
+            doubt: None,
+        }
+    }
+
+    /// The same of a channel of which something is missing.
+    pub(crate) fn doubted(self, damage: Option<String>) -> Self {
+        Self {
+            doubt: damage,
+            ..self
         }
     }
 
@@ -125,6 +139,26 @@ impl ChannelHandle {
         leadership.epoch = Some(view.epoch_seen);
         leadership.leader = view.leader;
         leadership.halted = view.halted.as_ref().map(|reason| format!("{reason:?}"));
+        let limbo = view.limbo.map(|limbo| self.why_in_limbo(limbo));
+        if limbo.is_none() && leadership.limbo.is_some() {
+            tracing::info!(channel = %self.name, "the channel is whole again on this node, and it votes");
+        }
+        self.telemetry.limbo(limbo.is_some());
+        leadership.limbo = limbo;
+    }
+
+    /// What is the matter, and what the channel waits for.
+    fn why_in_limbo(&self, limbo: Limbo) -> String {
+        let found = match &self.doubt {
+            Some(damage) => damage.as_str(),
+            None => "an earlier start of this node found damage to its write-ahead log",
+        };
+        format!(
+            "{found}; what this node promised up to epoch {} may be forgotten, so it takes events and \
+             does not vote, until the others have elected a leader of a later epoch and it holds the \
+             first batch of that",
+            limbo.claim
+        )
     }
 
     /// Writes down who votes in the channel, and who holds it besides.

@@ -200,6 +200,7 @@ fn large_groups(
         reader,
         channels,
         lost,
+        limbo,
     } = store;
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = Arc::clone(&stop);
@@ -241,6 +242,7 @@ fn large_groups(
         reader,
         channels,
         lost,
+        limbo,
     })
 }
 

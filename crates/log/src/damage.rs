@@ -6,15 +6,17 @@ use thiserror::Error;
 
 /// Why a channel's bytes on this store cannot be trusted. It is never silently shortened.
 ///
-/// What is wrong with a segment is mended by a running node with what the other voters have; a channel
-/// with any other damage takes no part any more until it is rebuilt from another replica.
+/// What is wrong with a segment is mended by a running node with what the other voters have. What the
+/// write-ahead log has lost, the others have; until the channel has it from them, it does not vote
+/// (*limbo*). A channel with any other damage takes no part any more until it is rebuilt from another
+/// replica.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, Error)]
 pub enum Damage {
     /// A commit group that was durable is not intact any more, and held records of the channel,
     /// or may have.
     #[error(
-        "WAL file {incarnation} is damaged at offset {offset}, in a group that was durable; \
-         repair the channel from another replica"
+        "WAL file {incarnation} is damaged at offset {offset}, in a group that was durable; the next \
+         start sets it aside and fetches what it lacks from other replicas"
     )]
     WalRot {
         /// The file.
@@ -24,7 +26,7 @@ pub enum Damage {
     },
     /// A WAL file is not there.
     #[error(
-        "WAL file {incarnation} is missing; restore it, or repair the channel from another replica"
+        "WAL file {incarnation} is missing; the next start fetches what it lacks from other replicas"
     )]
     WalMissing {
         /// The file.
@@ -64,12 +66,12 @@ pub enum Damage {
          the channel from another replica"
     )]
     SnapshotLost,
-    /// Records of the channel are in the WAL, but not the one that opens it.
-    #[error("the WAL holds records of the channel but not its beginning")]
+    /// The channel was here, but the WAL does not hold its beginning any more.
+    #[error("the channel was here, and the WAL does not hold its beginning any more")]
     NeverOpened,
     /// A durable batch does not continue the log before it.
     #[error(
-        "durable batches are missing after seq {after}; repair the channel from another replica"
+        "durable batches are missing after seq {after}; the next start fetches them from other replicas"
     )]
     Gap {
         /// The last seq before the gap.
@@ -81,4 +83,21 @@ pub enum Damage {
         /// The seq.
         at: Seq,
     },
+}
+
+impl Damage {
+    /// Whether a channel of which nothing else is left can begin anew in limbo: nothing of it was ever
+    /// anywhere but in the write-ahead log.
+    #[must_use]
+    pub const fn may_begin_anew(&self) -> bool {
+        match self {
+            Self::NeverOpened | Self::WalRot { .. } | Self::WalMissing { .. } => true,
+            Self::SegmentMissing { .. }
+            | Self::SegmentRot { .. }
+            | Self::StateLost
+            | Self::SnapshotLost
+            | Self::Gap { .. }
+            | Self::TruncationUnknown { .. } => false,
+        }
+    }
 }

@@ -1,11 +1,11 @@
-//! What can go wrong, by who asked: the store as a whole, one commit group, one read.
+//! What can go wrong, by who asked: the store as a whole, one commit group, one read, one fork.
 
 use std::path::PathBuf;
 
 use tetrarch_wire::{ChannelUid, LogPosition, NodeId, Seq};
 use thiserror::Error;
 
-use crate::{Damage, DiskError, Failure};
+use crate::{Damage, DiskError, Failure, ForkDamage};
 
 /// An error of the store as a whole: formatting, opening, flushing, verifying.
 #[derive(Debug, Error)]
@@ -57,8 +57,9 @@ pub enum LogError {
     },
     /// Both copies of the store's identity are unreadable.
     #[error(
-        "both copies of the store's identity in {} are unreadable; this store is not a voter any \
-         more: format a new one and join again",
+        "both copies of the store's identity in {} are unreadable; if the disk has only refused to be \
+         read, mend that and start again; otherwise this store is no voter any more: keep the directory \
+         aside, format a new one and join again",
         dir.display()
     )]
     IdentityLost {
@@ -232,6 +233,67 @@ pub enum ReadError {
     /// the channel is as it was.
     #[error(transparent)]
     Damaged(Damage),
+    /// It may work another time.
+    #[error(transparent)]
+    Transient(DiskError),
+}
+
+/// Why what follows a position was not sealed into a fork. The log must not be cut there.
+#[derive(Debug, Error)]
+pub enum SealError {
+    /// There is no such channel.
+    #[error("the channel is not open in this store")]
+    UnknownChannel,
+    /// The log does not hold the position after which it should be sealed.
+    #[error("the log does not hold the position {at:?} after which it should be sealed")]
+    UnknownPosition {
+        /// The position.
+        at: LogPosition,
+    },
+    /// The log was written to, cut or trimmed while it was copied.
+    #[error("the log was changed while it was sealed; seal it again")]
+    Changed,
+    /// The channel has as many forks as it may have.
+    #[error(
+        "the channel has {limit} forks already; settle or drop one of them before more of its log is \
+         cut off"
+    )]
+    TooManyForks {
+        /// How many it may have.
+        limit: usize,
+    },
+    /// A batch after the position cannot be read, and the channel is halted.
+    #[error("what follows cannot be sealed: {0}")]
+    Halted(Damage),
+    /// A batch after the position cannot be read until its segment is mended
+    /// ([`crate::Flusher::mend`]).
+    #[error("what follows cannot be sealed: {0}")]
+    Damaged(Damage),
+    /// The disk refuses, or the store was poisoned.
+    #[error(transparent)]
+    Store(#[from] LogError),
+}
+
+/// Why a range of a fork could not be read.
+#[derive(Debug, Error)]
+pub enum ForkReadError {
+    /// There is no such channel.
+    #[error("the channel is not open in this store")]
+    UnknownChannel,
+    /// The channel has no such fork.
+    #[error("the channel has no such fork in this store")]
+    UnknownFork,
+    /// The range begins outside the fork.
+    #[error("the fork goes from seq {first} to {last}")]
+    OutOfRange {
+        /// Its first seq.
+        first: Seq,
+        /// Its last seq.
+        last: Seq,
+    },
+    /// The fork is damaged there. What comes before can be read.
+    #[error(transparent)]
+    Damaged(ForkDamage),
     /// It may work another time.
     #[error(transparent)]
     Transient(DiskError),

@@ -20,6 +20,10 @@ pub struct ChannelStats {
     pub segment_bytes: u64,
     /// Bytes of batches that only the WAL and memory hold.
     pub pending_bytes: u64,
+    /// How many forks there are.
+    pub forks: usize,
+    /// Bytes of their batches. They are kept until each fork is dropped, whatever is trimmed.
+    pub fork_bytes: u64,
     /// Why the channel takes nothing any more, if so.
     pub halted: Option<Damage>,
 }
@@ -41,6 +45,12 @@ pub struct StoreStats {
 
 impl ChannelStats {
     pub(crate) fn of(channel: &Channel) -> Self {
+        let forks = channel.forks();
+        let (count, bytes) = (
+            forks.len(),
+            forks.values().map(|fork| fork.summary.bytes).sum(),
+        );
+        drop(forks);
         let view = channel.view();
         Self {
             log_start: view.log_start,
@@ -48,6 +58,8 @@ impl ChannelStats {
             segments: view.segments.len(),
             segment_bytes: view.segments.iter().map(|segment| segment.record.len).sum(),
             pending_bytes: view.pending_bytes(),
+            forks: count,
+            fork_bytes: bytes,
             halted: view.halted.clone(),
         }
     }

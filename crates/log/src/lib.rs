@@ -25,6 +25,7 @@ pub mod enumeration;
 mod error;
 mod files;
 mod flusher;
+mod fork;
 #[cfg(any(test, feature = "simulation"))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -51,8 +52,9 @@ pub use damage::Damage;
 #[cfg(any(test, feature = "simulation"))]
 pub use disk::CrashDisk;
 pub use disk::{Disk, DiskError, DiskFile, Failure, FreeSpace, RealDisk};
-pub use error::{GroupError, LogError, ReadError, Refusal};
-pub use flusher::{FlushProgress, Flusher, Mended};
+pub use error::{ForkReadError, GroupError, LogError, ReadError, Refusal, SealError};
+pub use flusher::{FlushProgress, Flusher, Mended, Sealed};
+pub use fork::{ForkDamage, ForkSummary};
 pub use gauge::{ChannelStats, StoreStats};
 pub use op::{WriteOp, WriteRequest};
 pub use options::StoreOptions;

@@ -3,14 +3,17 @@
 
 use std::sync::Arc;
 
-use tetrarch_wire::{Batch, ChannelUid, HardState, LogPosition, Retention, Seq};
+use tetrarch_wire::{Batch, ChannelUid, ForkId, HardState, LogPosition, Retention, Seq};
 
 use crate::channel::{Channel, View};
 use crate::disk::{Disk, Failure, FreeSpace};
 use crate::segment::{self, Range, Segment, SegmentFault};
 use crate::shared::Shared;
 use crate::store::open::{RecoveredChannel, describe};
-use crate::{ChannelStats, Damage, LogError, ReadError, StoreStats, retention};
+use crate::{
+    ChannelStats, Damage, ForkDamage, ForkReadError, ForkSummary, LogError, ReadError, StoreStats,
+    fork, retention,
+};
 
 /// How often a read starts anew because the segments changed under it.
 const ATTEMPTS: usize = 8;
@@ -150,6 +153,42 @@ impl<D: Disk> Reader<D> {
         self.shared.damaged()
     }
 
+    /// The forks that were cut off a channel's log; not those of which not even the description can be
+    /// read ([`Self::damaged_forks`]). At most [`tetrarch_wire::limits::MAX_FORKS`] are made.
+    #[must_use]
+    pub fn forks(&self, channel: ChannelUid) -> Vec<ForkSummary> {
+        let Some(channel) = self.shared.channel(channel) else {
+            return Vec::new();
+        };
+        let forks = channel.forks();
+        forks.values().map(|fork| fork.summary.clone()).collect()
+    }
+
+    /// Reads whole batches of a fork, beginning with the one that holds `from`, up to about `max_bytes`;
+    /// at least one. Their bytes pass their checksums and the chain of links on every read. What is
+    /// found wrong is known from then on ([`Self::damaged_forks`]), also what is wrong with the
+    /// description, which is looked at when the fork is read from its beginning.
+    ///
+    /// # Errors
+    /// If there is no such fork, it does not hold `from`, is damaged there, or cannot be read now.
+    pub fn read_fork(
+        &self,
+        channel: ChannelUid,
+        fork: ForkId,
+        from: Seq,
+        max_bytes: usize,
+    ) -> Result<Vec<Batch>, ForkReadError> {
+        let found = self.shared.channel(channel);
+        let channel = found.ok_or(ForkReadError::UnknownChannel)?;
+        fork::read(&self.shared, &channel, fork, from, max_bytes)
+    }
+
+    /// The forks that are known to be damaged, and what is wrong with each.
+    #[must_use]
+    pub fn damaged_forks(&self) -> Vec<(ChannelUid, ForkId, ForkDamage)> {
+        self.shared.damaged_forks()
+    }
+
     /// The channels that are open.
     #[must_use]
     pub fn channels(&self) -> Vec<ChannelUid> {
@@ -264,9 +303,9 @@ pub(crate) fn read<D: Disk>(
             Ok(batches) => return Ok(ReadOut { batches, log_start }),
             // A truncation or trim may have come between the look and the read.
             Err(_) if attempts > 0 && channel.view().generation != generation => {}
-            Err(SegmentFault::Damage(damage)) => {
+            Err(SegmentFault::Damage(rot)) => {
                 shared.note_damage(channel.uid, segment.base());
-                return Err(ReadError::Damaged(damage));
+                return Err(ReadError::Damaged(rot.into()));
             }
             Err(SegmentFault::Disk(error)) if error.is_missing() => {
                 shared.note_damage(channel.uid, segment.base());

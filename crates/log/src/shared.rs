@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use tetrarch_wire::{ChannelUid, Seq, StoreId};
+use tetrarch_wire::{ChannelUid, ForkId, Seq, StoreId};
 
 use crate::channel::{Channel, lock};
 use crate::disk::{Disk, DiskError, Failure};
@@ -14,7 +14,7 @@ use crate::flusher::PageCache;
 use crate::lsn::Lsn;
 use crate::store::layout::Layout;
 use crate::wal::files::WalFiles;
-use crate::{LogError, StoreOptions};
+use crate::{ForkDamage, LogError, StoreOptions};
 
 /// What is shared. No lock in here is held during a file operation.
 #[derive(Debug)]
@@ -34,6 +34,8 @@ pub(crate) struct Shared<D: Disk> {
     urgent: Mutex<Vec<Arc<Channel>>>,
     /// Segments that are known to be damaged, by their first seqs.
     damaged: Mutex<BTreeSet<(ChannelUid, Seq)>>,
+    /// Forks that are known to be damaged.
+    damaged_forks: Mutex<BTreeMap<(ChannelUid, ForkId), ForkDamage>>,
     pending_bytes: AtomicU64,
     poison: Mutex<Option<String>>,
     /// Work for the flusher, room for the writer.
@@ -59,6 +61,7 @@ impl<D: Disk> Shared<D> {
             dirty: Mutex::new(BTreeMap::new()),
             urgent: Mutex::new(Vec::new()),
             damaged: Mutex::new(BTreeSet::new()),
+            damaged_forks: Mutex::new(BTreeMap::new()),
             pending_bytes: AtomicU64::new(0),
             poison: Mutex::new(None),
             changed: Condvar::new(),
@@ -95,6 +98,8 @@ impl<D: Disk> Shared<D> {
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         channels.remove(&uid);
+        drop(channels);
+        lock(&self.damaged_forks).retain(|(of, _), _| *of != uid);
     }
 
     /// A record changed the channel.
@@ -152,6 +157,43 @@ impl<D: Disk> Shared<D> {
 
     pub(crate) fn damaged(&self) -> Vec<(ChannelUid, Seq)> {
         lock(&self.damaged).iter().copied().collect()
+    }
+
+    /// A fork turned out to be damaged. What was found first stays.
+    pub(crate) fn note_fork_damage(&self, uid: ChannelUid, id: ForkId, damage: ForkDamage) {
+        let mut damaged = lock(&self.damaged_forks);
+        // A channel that is gone has none.
+        if self.channel(uid).is_some() {
+            damaged.entry((uid, id)).or_insert(damage);
+        }
+    }
+
+    /// It was made anew, or dropped.
+    pub(crate) fn forget_fork_damage(&self, uid: ChannelUid, id: ForkId) {
+        lock(&self.damaged_forks).remove(&(uid, id));
+    }
+
+    pub(crate) fn fork_damage(&self, uid: ChannelUid, id: ForkId) -> Option<ForkDamage> {
+        lock(&self.damaged_forks).get(&(uid, id)).cloned()
+    }
+
+    /// The forks of a channel, those included of which nothing can be read.
+    pub(crate) fn fork_ids(&self, channel: &Channel) -> BTreeSet<ForkId> {
+        let mut ids: BTreeSet<ForkId> = channel.forks().keys().copied().collect();
+        let first = ForkId::from_bytes([0; ForkId::LEN]);
+        let last = ForkId::from_bytes([u8::MAX; ForkId::LEN]);
+        let damaged = lock(&self.damaged_forks);
+        let of_channel = damaged.range((channel.uid, first)..=(channel.uid, last));
+        ids.extend(of_channel.map(|((_, id), _)| *id));
+        ids
+    }
+
+    pub(crate) fn damaged_forks(&self) -> Vec<(ChannelUid, ForkId, ForkDamage)> {
+        let damaged = lock(&self.damaged_forks);
+        let each = damaged
+            .iter()
+            .map(|((uid, id), damage)| (*uid, *id, damage.clone()));
+        each.collect()
     }
 
     /// Bytes of batches that only the WAL and memory hold.

@@ -32,6 +32,9 @@ pub(crate) struct Size {
     /// How many times a node is parked (quorum)
     #[arg(long, default_value_t = 0)]
     parks: u8,
+    /// How many times a node forgets a part of what was durable (quorum)
+    #[arg(long, default_value_t = 0)]
+    rots: u8,
     /// How many events without a producer are published (available)
     #[arg(long, default_value_t = 0)]
     plain: u8,
@@ -75,8 +78,8 @@ impl Size {
         if bounds.longest() > available::Log::MOST {
             return Err("at most 13 epochs, events and discards together".into());
         }
-        if self.parks > 0 {
-            return Err("nobody is parked in this model".into());
+        if self.parks > 0 || self.rots > 0 {
+            return Err("nobody is parked and nothing rots in this model".into());
         }
         Ok(bounds)
     }
@@ -95,6 +98,7 @@ impl Size {
             entries: self.entries,
             crashes: self.crashes,
             parks: self.parks,
+            rots: self.rots,
         })
     }
 }

@@ -57,13 +57,33 @@ fn appending_without_comparing_is_noticed() {
 }
 
 #[test]
+fn rot_that_is_taken_for_a_torn_end_is_noticed() {
+    dies(Mutant::RotAsTorn);
+}
+
+#[test]
+fn a_vote_in_limbo_is_noticed() {
+    dies(Mutant::LimboVotes);
+}
+
+#[test]
+fn leaving_limbo_at_the_commit_position_is_noticed() {
+    dies(Mutant::LeavesLimboAtCommit);
+}
+
+#[test]
+fn a_claim_that_forgets_an_epoch_is_noticed() {
+    dies(Mutant::LimboRemembersEpoch);
+}
+
+#[test]
 fn every_mutant_has_its_test() {
-    assert_eq!(Mutant::ALL.len(), 9);
+    assert_eq!(Mutant::ALL.len(), 13);
 }
 
 #[test]
 fn walks_without_a_mistake_find_nothing() {
-    let bounds = Bounds::new(4, 3).crashes(2).parks(2);
+    let bounds = Bounds::new(4, 3).crashes(2).parks(2).rots(1);
     let walked = walks(&Quorum::new(bounds), 0..20_000, 120);
     if let Some((seed, violation)) = walked.violation {
         panic!(

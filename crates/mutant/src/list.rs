@@ -165,6 +165,20 @@ mutants! {
     NeverResumes,
     /// A start counts before it has replayed everything.
     ServesBeforeReplayed,
+
+    // What a damaged write-ahead log has forgotten.
+    /// A voter that may have forgotten what it acknowledged votes.
+    LimboVotes,
+    /// A start does not know any more that the channel is in limbo.
+    LimboForgotten,
+    /// Limbo ends as soon as the log holds what the leader said is committed.
+    LeavesLimboAtCommit,
+    /// A channel in limbo takes the highest epoch that it remembers for the highest that it saw.
+    LimboRemembersEpoch,
+    /// The bound of what can have been promised is raised in memory only.
+    EpochBoundNotKept,
+    /// A write-ahead log that is cut short is taken for one whose last group was torn.
+    RotAsTorn,
 }
 
 impl Mutant {

@@ -1,5 +1,5 @@
 //! The decisions that the promises rest on, as functions of their facts alone: when a vote may be
-//! given, how much is acknowledged, what is committed, and where a log may be cut.
+//! given and given again, how much is acknowledged, what is committed, and where a log may be cut.
 //!
 //! The replica calls exactly these. They are public so that a model of the protocol can explore
 //! what follows from them without saying them a second time.
@@ -7,6 +7,7 @@
 pub use crate::{
     catchup::may_cut,
     election::may_vote,
+    limbo::may_leave_limbo,
     log_state::common_end,
     replication::{committed_by_count, to_acknowledge},
 };

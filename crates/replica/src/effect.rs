@@ -91,8 +91,8 @@ pub struct RoleChange {
 pub enum HaltReason {
     /// Bytes that were written are damaged.
     Corrupt,
-    /// The leader has dropped what this node would need next, and no trim point proves that
-    /// retention did it.
+    /// The leader has dropped what this voter would need next. Retention waits for voters: this one
+    /// has lost what it held.
     MissingRange {
         /// End of this node's log.
         tail: Seq,

@@ -15,6 +15,7 @@ mod durability;
 mod effect;
 mod election;
 mod input;
+mod limbo;
 mod log_state;
 pub mod membership;
 pub mod placement;

@@ -112,6 +112,9 @@ impl Replica {
         if planted(Mutant::VoteForgottenAtStart) {
             hard_state.voted_for = None;
         }
+        if planted(Mutant::LimboForgotten) {
+            hard_state.limbo = None;
+        }
         if recovered.tail.epoch.n > hard_state.epoch_seen.n {
             return Err(RecoveryError::PromiseBehindLog {
                 log: recovered.tail.epoch.n,
@@ -120,7 +123,11 @@ impl Replica {
         }
         // The snapshot may be durable before the log is: what it says is committed can be something
         // else than what the log holds there.
-        let commit_hint = recovered.commit_hint;
+        let commit_hint = match hard_state.limbo {
+            None => recovered.commit_hint,
+            // What is left of the log may be what was cut off before that was committed.
+            Some(_) => Seq::ZERO,
+        };
         let window = settings.producer_window;
         let found = match &recovered.snapshot {
             Some((_, bytes)) => Snapshot::decode(bytes, window)?,

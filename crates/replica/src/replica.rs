@@ -119,6 +119,7 @@ impl Replica {
             Input::Mended { segment, outcome } => self.on_mended(segment, outcome, context),
         }
         self.withdraw_under_pressure(context);
+        self.leave_limbo_if_due(context);
     }
 
     /// A halted replica says so and does nothing else, but that it mends what is damaged and helps

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use tetrarch_mutant::{Mutant, planted};
-use tetrarch_wire::{Epoch, LogPosition, ReplicaRole, Seq, VoterId, frame::ChannelBeat};
+use tetrarch_wire::{Epoch, Limbo, LogPosition, ReplicaRole, Seq, VoterId, frame::ChannelBeat};
 
 use crate::{HaltReason, Moment, Replica, catchup::CatchUp, replication::Flow, snapshot};
 
@@ -29,6 +29,8 @@ pub struct View {
     pub log_start: LogPosition,
     /// Why it takes no part any more, if so.
     pub halted: Option<HaltReason>,
+    /// It may have forgotten what it promised, and neither votes nor stands.
+    pub limbo: Option<Limbo>,
     /// It is handing over.
     pub draining: bool,
     /// It is getting its log back into step.
@@ -70,6 +72,7 @@ impl Replica {
             is_current: self.is_current(),
             log_start: self.log.start(),
             halted: self.halted.clone(),
+            limbo: self.hard_state.limbo,
             draining: leadership.is_some_and(|l| l.transfer.is_some()),
             catching_up: self.catch_up != CatchUp::None,
             storage_full: self.durability.is_full() || self.is_parked() || self.is_frozen(),

@@ -386,6 +386,7 @@ impl World {
             &self.channels,
             &self.damaged,
         );
+        self.i21_only_what_is_halted_is_in_limbo();
         for node in 0..self.nodes.len() {
             for channel in self.held_by(node) {
                 self.i14_knows_what_everybody_knows(node, channel);

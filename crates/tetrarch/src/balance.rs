@@ -241,6 +241,7 @@ mod tests {
             tail: None,
             commit: None,
             halted: None,
+            limbo: None,
             placement: Placement {
                 version: 0,
                 is_settled: true,

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Link;
+
 macro_rules! opaque_id {
     ($(#[$doc:meta])* $name:ident, $len:literal) => {
         $(#[$doc])*
@@ -96,6 +98,12 @@ opaque_id!(
     32
 );
 opaque_id!(
+    /// A fork: what a replica of an `available` channel cut off its log, kept beside it. Named by its
+    /// content, so that equal forks have equal names on every node.
+    ForkId,
+    16
+);
+opaque_id!(
     /// An idempotent producer. Random, chosen by the client; all zero means "not idempotent".
     ProducerId,
     16
@@ -131,6 +139,20 @@ impl ChannelUid {
         let mut hasher = blake3::Hasher::new();
         hasher.update(name.as_bytes()).update(nonce);
         Self(*hasher.finalize().as_bytes())
+    }
+}
+
+impl ForkId {
+    /// The fork of `channel` whose first batch continues the link `before` and whose last batch has
+    /// the link `last`. As links chain, these two say which batches lie between.
+    #[must_use]
+    pub fn derive(channel: ChannelUid, before: Link, last: Link) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher
+            .update(channel.as_bytes())
+            .update(before.as_bytes())
+            .update(last.as_bytes());
+        Self(first_16(&hasher))
     }
 }
 
@@ -197,6 +219,18 @@ mod tests {
         assert_eq!(ChannelUid::parse("orders"), None);
         assert_eq!(StoreId::parse(&"g0".repeat(16)), None);
         assert_eq!(StoreId::parse(&"é0".repeat(16)), None);
+    }
+
+    #[test]
+    fn a_fork_is_its_channel_and_both_of_its_ends() {
+        let (uid, link) = (ChannelUid::from_bytes([1; 32]), Link::from_bytes);
+        let fork = ForkId::derive(uid, link([2; 16]), link([3; 16]));
+        let other = ChannelUid::from_bytes([4; 32]);
+        assert_ne!(fork, ForkId::derive(other, link([2; 16]), link([3; 16])));
+        assert_ne!(fork, ForkId::derive(uid, link([4; 16]), link([3; 16])));
+        assert_ne!(fork, ForkId::derive(uid, link([2; 16]), link([4; 16])));
+        // Every node must find the same name, in every version.
+        assert_eq!(fork.to_string(), "e9b4beb6ede4ff9afe05e6e8a98a5ae7");
     }
 
     #[test]

@@ -43,6 +43,8 @@ pub const MAX_REPAIR_RANGES: usize = 256;
 /// Most bytes in what a start, or a replica that begins in the middle of a log, must know of the
 /// part of it that it does not read.
 pub const MAX_SNAPSHOT_BYTES: usize = 256 * 1024 * 1024;
+/// Most forks of one channel that a node keeps: beyond it nothing more is cut off, until one is settled.
+pub const MAX_FORKS: usize = 256;
 /// Most epochs in the description of a fork.
 pub const MAX_FORK_EPOCHS: usize = 256;
 /// Most runs in which the events of a settled fork stand in the main log, per message.

@@ -27,6 +27,7 @@ pub(crate) fn past(cast: &Cast, cursor: &mut Cursor<'_>) -> Disk {
         disk.hard_state = HardState {
             epoch_seen: epoch,
             voted_for: None,
+            limbo: None,
         };
     }
     if cursor.happens(64) {

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use tetrarch_wire::{
-    Epoch, Link, LogPosition, Seq, VoterId, checksum,
+    Epoch, ForkId, Link, LogPosition, Seq, VoterId, checksum,
     frame::{
         ChannelMessage, ConflictResult, ForkPull, ForkReport, ForkResolved, LeaderConflict,
         RepairAnswer, RepairRequest, RepairResponse, SegData, SegOffer, SegRequest, SnapshotChunk,
@@ -70,7 +70,7 @@ pub(crate) fn message(cursor: &mut Cursor<'_>) -> ChannelMessage {
             bytes: Bytes::from_static(b"segment"),
         }),
         8 => ChannelMessage::ForkReport(ForkReport {
-            fork_id: [0; 16],
+            fork_id: ForkId::from_bytes([0; 16]),
             base: seq,
             base_link: at.link,
             epochs: Vec::new(),
@@ -80,7 +80,7 @@ pub(crate) fn message(cursor: &mut Cursor<'_>) -> ChannelMessage {
         }),
         9 => ChannelMessage::ForkPull(ForkPull {
             request: number,
-            fork_id: [0; 16],
+            fork_id: ForkId::from_bytes([0; 16]),
             from: seq,
             max_bytes: 1,
             class: SyncClass::Background,
@@ -97,7 +97,7 @@ pub(crate) fn message(cursor: &mut Cursor<'_>) -> ChannelMessage {
             bytes: Bytes::from_static(b"snapshot"),
         }),
         _ => ChannelMessage::ForkResolved(ForkResolved {
-            fork_id: [0; 16],
+            fork_id: ForkId::from_bytes([0; 16]),
             upto: seq,
             ranges: Vec::new(),
         }),

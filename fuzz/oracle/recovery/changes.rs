@@ -75,6 +75,7 @@ impl History {
                 WriteOp::HardState(HardState {
                     epoch_seen: Epoch::new(self.epoch, LEADER),
                     voted_for: voted_for.then_some(LEADER),
+                    limbo: None,
                 })
             }
             215..=229 => {

@@ -109,6 +109,11 @@ impl<'a> Judge<'a> {
             assert!(!self.found.done.is_empty(), "halted for nothing");
             return "halted";
         }
+        if found.hard_state.limbo.is_some() {
+            assert!(!self.found.done.is_empty(), "in limbo for nothing");
+            self.claims_enough(found, steps);
+            return "in limbo";
+        }
         // A trim works on what a checkpoint counts, so that it can be ahead of what is left of the log.
         let trims = steps.iter().filter_map(|step| step.state.as_ref());
         let may_go = trims.map(|state| state.trim).max().unwrap_or(Seq::ZERO);
@@ -128,6 +133,17 @@ impl<'a> Judge<'a> {
             );
         }
         if refused { "reads refused" } else { "intact" }
+    }
+
+    /// Whatever the channel in limbo was told to promise is below what it promises now.
+    fn claims_enough(&self, found: &RecoveredChannel, steps: &[Step]) {
+        let promised = steps.iter().filter_map(|step| step.state.as_ref());
+        let highest = promised.map(|state| state.hard_state.epoch_seen.n).max();
+        assert!(
+            Some(found.hard_state.epoch_seen.n) > highest,
+            "{}: a promise was forgotten",
+            self.what
+        );
     }
 
     /// What a channel may be, if it does not say that it is damaged. `None`: not there.
@@ -189,6 +205,7 @@ impl<'a> Judge<'a> {
         let promise = HardState {
             epoch_seen: Epoch::new(1 << 40, VoterId::NONE),
             voted_for: None,
+            limbo: channel.hard_state.limbo,
         };
         let requests = [WriteRequest {
             channel: channel.channel,
@@ -231,9 +248,12 @@ impl<'a> Judge<'a> {
 
     /// What is said of each channel. What is left of one that was deleted may be found or not.
     fn said(&self, store: &OpenedStore<CrashDisk>) -> BTreeMap<ChannelUid, Said> {
-        let channels = store.channels.iter().map(|found| match &found.halted {
-            Some(_) => (found.channel, Said::Damaged),
-            None => (found.channel, Said::EndsAt(found.tail.seq)),
+        let channels = store.channels.iter().map(|found| {
+            if found.halted.is_some() || found.hard_state.limbo.is_some() {
+                (found.channel, Said::Damaged)
+            } else {
+                (found.channel, Said::EndsAt(found.tail.seq))
+            }
         });
         let lost = store.lost.iter().map(|(lost, _)| (*lost, Said::Damaged));
         let is_there = |uid: &ChannelUid| self.past.ledger.now(*uid).is_some();

@@ -38,6 +38,52 @@ fn a_sealed_segment_that_is_gone() {
     mends(|segments| fs::remove_file(&segments[1]).expect("a segment can be removed"));
 }
 
+/// What was acknowledged last is only there, and votes are.
+#[test]
+fn a_write_ahead_log_that_is_cut_short() {
+    let _alone = alone();
+    let mut mesh = with_segments();
+    let hurt = (mesh.leader_of(CHANNEL) + 1) % 3;
+    let mut producer = Producer::start_padded(&mesh, CHANNEL, "p", PADDING);
+    producer.feed(EVENTS);
+    producer.wait_acknowledged(EVENTS);
+    mesh.nodes[hurt].kill();
+    let data = mesh.nodes[hurt].dir().join("data");
+    let log = newest_wal_file(&data);
+    let file = File::options().write(true).open(log);
+    let file = file.expect("the write-ahead log can be written");
+    file.set_len(8_192).expect("it can be cut short");
+    assert_ne!(verified(&mesh, hurt), Some(0), "verify finds nothing");
+
+    mesh.nodes[hurt].start();
+    producer.feed(EVENTS / 2);
+    producer.wait_acknowledged(EVENTS + EVENTS / 2);
+    let name = mesh.nodes[hurt].name.clone();
+    eventually(&format!("{name} votes in every channel again"), || {
+        let node = &mesh.nodes[hurt];
+        node.is_ready() && node.metric_sum("tetrarch_channel_limbo") < 1.0
+    });
+    let said = mesh.nodes[hurt].log();
+    assert!(said.contains("does not vote before it is whole again"));
+    assert!(!is_halted(&mesh, hurt), "it comes back by itself");
+    // What is acknowledged now takes its copy.
+    let other = (0..3).find(|node| ![hurt, mesh.leader_of(CHANNEL)].contains(node));
+    let other = other.expect("there are three nodes");
+    mesh.nodes[other].signal(Signal::Term);
+    assert_eq!(mesh.nodes[other].wait(), Some(0));
+    producer.feed(EVENTS / 2);
+    producer.wait_acknowledged(2 * EVENTS);
+    let (payloads, _) = producer.finish();
+    mesh.nodes[other].start();
+    mesh.wait_ready();
+    mesh.check_every_node(CHANNEL, &payloads);
+    mesh.nodes[hurt].signal(Signal::Term);
+    assert_eq!(mesh.nodes[hurt].wait(), Some(0));
+    assert_eq!(verified(&mesh, hurt), Some(0), "{name} is whole");
+    mesh.nodes[hurt].start();
+    mesh.wait_ready();
+}
+
 #[test]
 fn a_channel_whose_votes_are_gone() {
     let _alone = alone();
@@ -272,6 +318,17 @@ fn served(mesh: &Mesh, node: usize) -> Vec<Stored> {
         }
         served
     })
+}
+
+/// The file of the write-ahead log that was written last.
+fn newest_wal_file(data: &Path) -> PathBuf {
+    let files = fs::read_dir(data.join("wal")).expect("a store has a write-ahead log");
+    let paths = files.map(|file| file.expect("a directory can be listed").path());
+    let written = |path: &PathBuf| {
+        let about = fs::metadata(path).expect("a file can be looked at");
+        about.modified().expect("files have times")
+    };
+    paths.max_by_key(written).expect("it has a file")
 }
 
 /// The segments of the channel that has most, by their first seq.

@@ -355,6 +355,7 @@ fn status(world: &World, after: Option<&str>) -> StatusPage {
             tail: None,
             commit: None,
             halted: None,
+            limbo: None,
             placement: UNMOVED,
             replicas: Vec::new(),
         })

@@ -10,7 +10,7 @@ use std::{
 use tetrarch_log::{Holding, WriteOp};
 use tetrarch_replica::{Recovered, catalog::AssignmentChange};
 use tetrarch_wire::{
-    Batch, BatchKind, ChannelUid, DecodeError, Seq, VoterId,
+    Batch, BatchKind, ChannelUid, DecodeError, HardState, Seq, VoterId,
     frame::{CatalogCommand, ChannelEntry},
 };
 use tokio::sync::{
@@ -32,6 +32,10 @@ const CHUNK_BYTES: u32 = 1024 * 1024;
 /// How often a node that has just started looks whether it knows the whole catalog.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
+/// Channels that the store once held and of which it can read nothing, and what those promise that begin
+/// anew.
+pub(crate) type LostChannels = BTreeMap<ChannelUid, Option<HardState>>;
+
 /// The task that follows `__meta`.
 pub(crate) struct Follower {
     pub(crate) me: VoterId,
@@ -42,7 +46,7 @@ pub(crate) struct Follower {
     pub(crate) registry: Arc<Registry>,
     pub(crate) telemetry: Arc<Telemetry>,
     /// Channels that the store once held and of which it can read nothing.
-    pub(crate) lost: BTreeSet<ChannelUid>,
+    pub(crate) lost: LostChannels,
     /// Channels of which the store is to let go, and had not yet when it was last looked at, each with how
     /// often it will have done so then.
     pub(crate) releasing: BTreeMap<ChannelUid, u64>,
@@ -235,8 +239,8 @@ impl Follower {
     /// Takes a channel up, if the store is ready for it, and says whether it was.
     async fn take_up(&self, entry: &ChannelEntry) -> bool {
         let uid = entry.uid;
-        let (opening, order) = if self.lost.contains(&uid) {
-            (opening_of_lost(entry, &self.telemetry), None)
+        let (opening, order) = if let Some(promise) = self.lost.get(&uid) {
+            (opening_of_lost(entry, *promise, &self.telemetry), None)
         } else if self.releasing.contains_key(&uid) {
             return false;
         } else {
@@ -254,17 +258,17 @@ impl Follower {
                 opening.recovered.reached = reached;
                 opening.recovered.releases = releases;
                 opening.recovered.damaged = halted.is_some();
-                WriteOp::TakeUp
+                Some(WriteOp::TakeUp)
             } else {
-                let (name, genesis) = (entry.name.clone(), entry.genesis.clone());
-                WriteOp::Open { name, genesis }
+                None
             };
-            (opening, Some(order))
+            (opening, order)
         };
         // Registered at once, so that the channel is taken up only once.
         self.registry.insert(&opening.handle);
-        if let Some(order) = order {
-            self.writes.order(uid, order);
+        match order {
+            Some(order) => self.writes.order(uid, order),
+            None => order_to_open(&opening, &self.writes),
         }
         self.order(entry.uid, Command::Open(Box::new(opening)))
             .await;
@@ -306,10 +310,34 @@ pub(crate) fn opening_of_new(
 }
 
 /// A channel whose votes and events this node once had and cannot read. Were it taken up as new,
-/// the node would vote as if it had promised and acknowledged nothing; so it is halted here, and
-/// what is left of its files stays as it is.
-pub(crate) fn opening_of_lost(entry: &ChannelEntry, telemetry: &Telemetry) -> ChannelOpening {
+/// the node would vote as if it had promised and acknowledged nothing; so it begins anew in limbo. If
+/// there is no promise with which it could, it is halted here, and what is left of its files stays as it
+/// is.
+pub(crate) fn opening_of_lost(
+    entry: &ChannelEntry,
+    promise: Option<HardState>,
+    telemetry: &Telemetry,
+) -> ChannelOpening {
     let mut opening = opening_of_new(entry, VoterId::NONE, telemetry);
-    opening.recovered.damaged = true;
+    match promise {
+        Some(promise) => opening.recovered.hard_state = promise,
+        None => opening.recovered.damaged = true,
+    }
     opening
+}
+
+/// A channel of which nothing was written yet begins in the store, with what it must not forget.
+pub(crate) fn order_to_open(opening: &ChannelOpening, writes: &WriteHandle) {
+    if opening.recovered.damaged {
+        return;
+    }
+    let handle = &opening.handle;
+    let mut ops = vec![WriteOp::Open {
+        name: handle.name.clone(),
+        genesis: handle.genesis.clone(),
+    }];
+    if opening.recovered.hard_state.limbo.is_some() {
+        ops.push(WriteOp::HardState(opening.recovered.hard_state));
+    }
+    writes.order_together(handle.uid, ops);
 }

@@ -6,7 +6,7 @@ mod propose;
 mod report;
 mod view;
 
-pub(crate) use follow::{Follower, opening_of_lost, opening_of_new};
+pub(crate) use follow::{Follower, LostChannels, opening_of_lost, opening_of_new, order_to_open};
 pub(crate) use propose::{ProposalError, propose};
 pub(crate) use report::{ReportHandle, Reports};
 pub(crate) use view::CatalogView;

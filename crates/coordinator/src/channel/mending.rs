@@ -11,8 +11,11 @@ use crate::{node::recovery, store::FlushOrder};
 impl Worker {
     /// Part of each heartbeat.
     pub(super) fn mend_what_is_damaged(&mut self) {
-        let damaged = self.context.reads.reader().damaged();
-        self.context.telemetry.store().damaged(damaged.len());
+        let reader = self.context.reads.reader();
+        let damaged = reader.damaged();
+        let telemetry = self.context.telemetry.store();
+        telemetry.damaged(damaged.len());
+        telemetry.damaged_forks(reader.damaged_forks().len());
         if damaged.is_empty() {
             return;
         }

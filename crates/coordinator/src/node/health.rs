@@ -38,6 +38,8 @@ pub struct ChannelHealth {
     pub tail: Seq,
     /// Why it is halted on this node, if it is.
     pub halted: Option<String>,
+    /// Why this node does not vote in it, if it may have forgotten what it promised.
+    pub limbo: Option<String>,
 }
 
 impl Node {
@@ -117,6 +119,7 @@ impl Node {
             commit: handle.commit(),
             tail: handle.tail(),
             halted: leadership.halted,
+            limbo: leadership.limbo,
         })
     }
 }

@@ -27,6 +27,7 @@ pub(crate) fn opening(
         name,
         genesis,
         halted,
+        doubt,
         ..
     } = channel;
     let remembered = channel
@@ -41,6 +42,13 @@ pub(crate) fn opening(
     if let Err(damage) = &read {
         tracing::error!(channel = %name, ?damage, "bytes of the channel are damaged");
     }
+    if let Some(damage) = &doubt {
+        tracing::warn!(
+            channel = %name,
+            %damage,
+            "something of the channel may be missing: it does not vote before it is whole again"
+        );
+    }
     let recovered = Recovered {
         hard_state: channel.hard_state,
         log_start: channel.log_start,
@@ -52,7 +60,8 @@ pub(crate) fn opening(
         reached: channel.reached,
         releases: channel.releases,
     };
-    let handle = Arc::new(ChannelHandle::new(uid, name, genesis, telemetry));
+    let handle = ChannelHandle::new(uid, name, genesis, telemetry);
+    let handle = Arc::new(handle.doubted(doubt.map(|damage| damage.to_string())));
     Ok(ChannelOpening {
         handle,
         recovered,

@@ -7,16 +7,19 @@ use std::{
 };
 
 use tetrarch_client::tls::{Identity, PrincipalKind};
-use tetrarch_log::{OpenedStore, RealDisk, StoreIdentity, WriteOp};
+use tetrarch_log::{Damage, OpenedStore, RealDisk, StoreIdentity};
 use tetrarch_replica::catalog::Genesis;
-use tetrarch_wire::{Boot, ChannelUid, NodeId, Voter};
+use tetrarch_wire::{Boot, ChannelUid, HardState, NodeId, Voter};
 use tokio::sync::{Semaphore, broadcast, watch};
 
 use super::{Node, NodeFacts, TRANSITIONS_KEPT, Threads, inbound::NodeInbound, recovery};
 use crate::{
     NodeConfig, NodeError,
     beats::BeatHandle,
-    catalog::{CatalogView, Follower, ReportHandle, Reports, opening_of_lost, opening_of_new},
+    catalog::{
+        CatalogView, Follower, LostChannels, ReportHandle, Reports, opening_of_lost,
+        opening_of_new, order_to_open,
+    },
     channel::{ChannelOpening, Inbox, Worker, WorkerContext, Workers, inbox},
     clock,
     disk_watch::DiskWatch,
@@ -62,7 +65,7 @@ struct Parts {
     openings: Vec<ChannelOpening>,
     /// The store knows nothing yet of the catalog's channel, which this node founds.
     founds_meta: bool,
-    lost: BTreeSet<ChannelUid>,
+    lost: LostChannels,
 }
 
 fn node_id(identity: &Identity) -> Result<NodeId, NodeError> {
@@ -115,12 +118,13 @@ fn recover(store: OpenedStore<RealDisk>, telemetry: &Telemetry) -> Result<Parts,
         reader,
         channels,
         lost,
+        limbo,
     } = store;
     let genesis = Genesis::decode(&identity.genesis).map_err(NodeError::Genesis)?;
-    for (channel, damage) in &lost {
-        tracing::error!(%channel, ?damage, "nothing of a channel can be read: it is left alone");
-    }
-    let lost: BTreeSet<ChannelUid> = lost.into_iter().map(|(channel, _)| channel).collect();
+    let lost: LostChannels = lost
+        .into_iter()
+        .map(|(channel, damage)| (channel, promise_of_lost(channel, &damage, limbo)))
+        .collect();
     let voter = Voter {
         node: identity.node,
         store: identity.store,
@@ -134,11 +138,13 @@ fn recover(store: OpenedStore<RealDisk>, telemetry: &Telemetry) -> Result<Parts,
     let meta = genesis.meta_entry();
     let founds = meta.genesis.contains(voter);
     let lacks_meta = founds && openings.iter().all(|one| one.handle.uid != meta.uid);
-    let founds_meta = lacks_meta && !lost.contains(&meta.uid);
-    if founds_meta {
-        openings.push(opening_of_new(&meta, voter, telemetry));
-    } else if lacks_meta {
-        openings.push(opening_of_lost(&meta, telemetry));
+    let lost_meta = lost.get(&meta.uid);
+    let founds_meta = lacks_meta && lost_meta.is_none();
+    if lacks_meta {
+        openings.push(match lost_meta {
+            Some(promise) => opening_of_lost(&meta, *promise, telemetry),
+            None => opening_of_new(&meta, voter, telemetry),
+        });
     }
     Ok(Parts {
         identity,
@@ -153,6 +159,25 @@ fn recover(store: OpenedStore<RealDisk>, telemetry: &Telemetry) -> Result<Parts,
     })
 }
 
+/// What a channel promises of which nothing can be read, if it can begin anew.
+fn promise_of_lost(
+    channel: ChannelUid,
+    damage: &Damage,
+    limbo: Option<HardState>,
+) -> Option<HardState> {
+    let promise = limbo.filter(|_| damage.may_begin_anew());
+    match promise {
+        Some(_) => tracing::warn!(
+            %channel, %damage,
+            "nothing of a channel is left: it begins anew and does not vote before it is whole again"
+        ),
+        None => {
+            tracing::error!(%channel, ?damage, "nothing of a channel can be read: it is left alone");
+        }
+    }
+    promise
+}
+
 /// Everything that exists before the node listens.
 struct Starting {
     config: NodeConfig,
@@ -161,7 +186,7 @@ struct Starting {
     boot: Boot,
     openings: Vec<ChannelOpening>,
     founds_meta: bool,
-    lost: BTreeSet<ChannelUid>,
+    lost: LostChannels,
     inboxes: Vec<Inbox>,
     sessions: Arc<SessionContext>,
     workers: Workers,
@@ -429,13 +454,12 @@ impl Starting {
     fn share_channels(&mut self) -> Vec<Vec<ChannelOpening>> {
         let mut shares: Vec<Vec<ChannelOpening>> = Vec::new();
         shares.resize_with(self.inboxes.len(), Vec::new);
-        if self.founds_meta {
-            let meta = self.genesis.meta_entry();
-            let (name, genesis) = (meta.name, meta.genesis);
-            self.writes.order(meta.uid, WriteOp::Open { name, genesis });
-        }
+        let meta = self.genesis.meta_entry().uid;
         for opening in self.openings.drain(..) {
             let uid = opening.handle.uid;
+            if self.founds_meta && uid == meta {
+                order_to_open(&opening, &self.writes);
+            }
             self.sessions.registry.insert(&opening.handle);
             shares[self.workers.index_of(uid)].push(opening);
         }

@@ -73,6 +73,7 @@ fn channel_status(context: &SessionContext, entry: ChannelEntry) -> ChannelStatu
         tail: handle.map(|h| h.tail()),
         commit: handle.map(|h| h.commit()),
         halted: leadership.halted,
+        limbo: leadership.limbo,
         placement: placement(&set),
         replicas,
         name: entry.name,

@@ -1,7 +1,9 @@
 //! The thread that reads everything the store holds, slowly and again and again: a byte that has rotted
-//! in a segment that nobody reads is found, and mended, while other replicas still have it.
+//! in a segment that nobody reads is found, and mended, while other replicas still have it. Forks are
+//! read too; a damaged one is reported, and no more.
 
 use std::{
+    collections::BTreeSet,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -10,8 +12,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tetrarch_log::ReadError;
-use tetrarch_wire::{ChannelUid, Seq};
+use tetrarch_log::{ForkReadError, ForkSummary, ReadError};
+use tetrarch_wire::{Batch, ChannelUid, ForkId, Seq};
 
 use super::Reader;
 
@@ -40,6 +42,7 @@ impl ScrubHandle {
             bytes_per_second,
             stopping: Arc::clone(&handle.stopping),
             due: Instant::now(),
+            reported: BTreeSet::new(),
         };
         let join = std::thread::Builder::new()
             .name("tetrarch-scrub".to_owned())
@@ -59,6 +62,8 @@ struct Scrub {
     stopping: Arc<AtomicBool>,
     /// When the next chunk may be read.
     due: Instant,
+    /// Damaged forks that the log of the process speaks of.
+    reported: BTreeSet<(ChannelUid, ForkId)>,
 }
 
 impl Scrub {
@@ -69,7 +74,11 @@ impl Scrub {
                 for (first, last) in self.reader.segments(channel) {
                     self.read(channel, first, last);
                 }
+                for fork in self.reader.forks(channel) {
+                    self.read_fork(channel, &fork);
+                }
             }
+            self.report_forks();
             self.sleep_until(begun + SHORTEST_PASS);
         }
     }
@@ -93,8 +102,7 @@ impl Scrub {
                     | ReadError::UnknownChannel,
                 ) => return,
             };
-            let bytes: usize = read.batches.iter().map(tetrarch_wire::Batch::size).sum();
-            self.pay(bytes);
+            self.pay(&read.batches);
             let Some(end) = read.batches.last() else {
                 return;
             };
@@ -102,7 +110,44 @@ impl Scrub {
         }
     }
 
-    fn pay(&mut self, bytes: usize) {
+    /// The same with a fork.
+    fn read_fork(&mut self, channel: ChannelUid, fork: &ForkSummary) {
+        let mut next = fork.base.seq.next();
+        while next <= fork.end.seq && !self.is_over() {
+            self.sleep_until(self.due);
+            let read = match self.reader.read_fork(channel, fork.id, next, CHUNK_BYTES) {
+                Ok(read) => read,
+                Err(ForkReadError::Transient(error)) => {
+                    let fork = fork.id;
+                    tracing::debug!(%channel, %fork, %error, "a fork is not looked at this time");
+                    return;
+                }
+                Err(
+                    ForkReadError::Damaged(_)
+                    | ForkReadError::UnknownFork
+                    | ForkReadError::OutOfRange { .. }
+                    | ForkReadError::UnknownChannel,
+                ) => return,
+            };
+            self.pay(&read);
+            let Some(end) = read.last() else { return };
+            next = end.last_seq().next();
+        }
+    }
+
+    /// Speaks of each damaged fork once.
+    fn report_forks(&mut self) {
+        let before = std::mem::take(&mut self.reported);
+        for (channel, fork, damage) in self.reader.damaged_forks() {
+            if !before.contains(&(channel, fork)) {
+                tracing::error!(%channel, %fork, %damage, "a fork is damaged");
+            }
+            self.reported.insert((channel, fork));
+        }
+    }
+
+    fn pay(&mut self, read: &[Batch]) {
+        let bytes: usize = read.iter().map(Batch::size).sum();
         let nanos = (bytes as u64).saturating_mul(1_000_000_000) / self.bytes_per_second.max(1);
         self.due = self.due.max(Instant::now()) + Duration::from_nanos(nanos);
     }

@@ -152,15 +152,17 @@ impl WriteHandle {
     /// Hands in a write of the node's own: a channel opened, trimmed or deleted. It is durable
     /// before any later write of the same channel is; while the disk is full, both wait.
     pub(crate) fn order(&self, channel: ChannelUid, op: WriteOp) {
+        self.order_together(channel, vec![op]);
+    }
+
+    /// The same of writes of which either all are durable or none is.
+    pub(crate) fn order_together(&self, channel: ChannelUid, ops: Vec<WriteOp>) {
         let origin = Origin {
             worker: 0,
             channel,
             token: None,
         };
-        let request = WriteRequest {
-            channel,
-            ops: vec![op],
-        };
+        let request = WriteRequest { channel, ops };
         self.push(request, Issuer::Node, origin);
     }
 

@@ -49,6 +49,7 @@ pub struct StoreTelemetry {
     size: Known,
     errors: Each<StoreErrorKind, Count>,
     damaged: Known,
+    damaged_forks: Known,
     mended: Count,
     sync: Histogram,
     group_bytes: Histogram,
@@ -64,6 +65,7 @@ impl StoreTelemetry {
             size: Known::default(),
             errors: Each::default(),
             damaged: Known::default(),
+            damaged_forks: Known::default(),
             mended: Count::default(),
             sync: Histogram::new(histogram::LATENCY),
             group_bytes: Histogram::new(histogram::GROUP_BYTES),
@@ -86,6 +88,11 @@ impl StoreTelemetry {
     /// An operation on a file failed.
     pub fn error(&self, kind: StoreErrorKind) {
         self.errors.of(kind).add(1);
+    }
+
+    /// So many forks are known to be damaged.
+    pub fn damaged_forks(&self, forks: usize) {
+        self.damaged_forks.set(Some(forks as u64));
     }
 
     /// So many segments are known to be damaged.
@@ -116,6 +123,9 @@ impl Show for StoreTelemetry {
             kinds.try_for_each(|(kind, count)| series.counter(&[kind.name()], count.get()))
         })?;
         page.metric(&table::DAMAGED, |series| if_known(series, &self.damaged))?;
+        page.metric(&table::DAMAGED_FORKS, |series| {
+            if_known(series, &self.damaged_forks)
+        })?;
         page.metric(&table::MENDED, |series| {
             series.counter(&[], self.mended.get())
         })?;

@@ -54,6 +54,8 @@ topic! { ROLES:
         "The number of the highest epoch seen. Not given for `__other__`.";
     CHANNEL_HALTED = Gauge(None) "tetrarch_channel_halted" ["channel", "reason"]
         "1 if the channel takes no part on this node until somebody looks at it. For `__other__`, the number of channels.";
+    CHANNEL_LIMBO = Gauge(None) "tetrarch_channel_limbo" ["channel"]
+        "1 if this node may have forgotten what it promised in the channel, and does not vote until it has caught up, else 0. For `__other__`, the number of channels.";
     CHANNEL_LEADERLESS = Counter(Seconds) "tetrarch_channel_leaderless_seconds_total" ["channel"]
         "Time in which this node knew no leader of the channel. For `__other__`, the sum.";
 }
@@ -105,6 +107,8 @@ topic! { STORE:
         "Operations on files that failed, by what the failure means.";
     DAMAGED = Gauge(None) "tetrarch_damaged_segments" []
         "Segments that are known to be damaged and not mended yet.";
+    DAMAGED_FORKS = Gauge(None) "tetrarch_damaged_forks" []
+        "Forks that are known to be damaged.";
     MENDED = Counter(None) "tetrarch_segments_mended_total" []
         "Segments that were damaged and are whole again, with batches of other replicas.";
     SYNC_LATENCY = Histogram(Seconds) "tetrarch_wal_sync_latency_seconds" []

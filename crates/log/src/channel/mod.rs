@@ -12,6 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tetrarch_wire::{ChannelConfig, ChannelUid, LogPosition};
 
 use crate::flusher::ChannelFiles;
+use crate::fork::Forks;
 pub(crate) use view::{Cut, View, Work};
 
 /// A channel of this store.
@@ -22,6 +23,7 @@ pub(crate) struct Channel {
     pub(crate) genesis: ChannelConfig,
     view: Mutex<View>,
     files: Mutex<ChannelFiles>,
+    forks: Mutex<Forks>,
 }
 
 impl Channel {
@@ -38,6 +40,7 @@ impl Channel {
             genesis,
             view: Mutex::new(view),
             files: Mutex::new(files),
+            forks: Mutex::new(Forks::new()),
         }
     }
 
@@ -54,6 +57,11 @@ impl Channel {
     /// Where the log begins if nothing of it was trimmed.
     pub(crate) fn origin(&self) -> LogPosition {
         LogPosition::origin(self.genesis.genesis_link())
+    }
+
+    /// The forks that were cut off its log. Never held during a file operation.
+    pub(crate) fn forks(&self) -> MutexGuard<'_, Forks> {
+        lock(&self.forks)
     }
 
     /// Whether the channel belongs to the mesh itself, which never drops what is in it.

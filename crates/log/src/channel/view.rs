@@ -33,6 +33,8 @@ pub(crate) struct View {
     /// Whole segments that end at or before this may go.
     pub(crate) trim_upto: Seq,
     pub(crate) halted: Option<Damage>,
+    /// What this start found, if that is why the channel is in limbo.
+    pub(crate) doubt: Option<Damage>,
     pub(crate) deleted: bool,
     /// This store has let go of the channel. Only what it has promised is left.
     pub(crate) is_released: bool,
@@ -82,6 +84,7 @@ impl View {
             commit_hint: Seq::ZERO,
             trim_upto: Seq::ZERO,
             halted: None,
+            doubt: None,
             deleted: false,
             is_released: false,
             reached: origin,

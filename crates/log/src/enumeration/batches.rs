@@ -8,7 +8,9 @@ use tetrarch_wire::{
     LogPosition, NodeId, ProducerEpoch, ProducerId, ProducerSeq, Seq, StoreId, Voter, VoterId,
 };
 
-use crate::{Disk, ReadError, Reader, StoreIdentity, WriteOp, WriteRequest};
+use crate::{
+    Disk, ForkReadError, ForkSummary, ReadError, Reader, StoreIdentity, WriteOp, WriteRequest,
+};
 
 pub(crate) fn identity() -> StoreIdentity {
     StoreIdentity {
@@ -41,6 +43,7 @@ pub(crate) fn vote(n: u64) -> HardState {
     HardState {
         epoch_seen: Epoch::new(n, voter()),
         voted_for: Some(voter()),
+        limbo: None,
     }
 }
 
@@ -157,4 +160,25 @@ pub(crate) fn read_on<D: Disk>(
             Err(error) => return (all, Some(error)),
         }
     }
+}
+
+/// Reads a fork in pieces of about 1 kB: what was read, and why the rest was refused, if it was.
+pub(crate) fn read_fork_on<D: Disk>(
+    reader: &Reader<D>,
+    channel: ChannelUid,
+    fork: &ForkSummary,
+) -> (Vec<Batch>, Option<ForkReadError>) {
+    let mut from = fork.base.seq.next();
+    let mut all = Vec::new();
+    while from <= fork.end.seq {
+        match reader.read_fork(channel, fork.id, from, 1_000) {
+            Ok(read) => {
+                let last = read.last();
+                from = last.expect("a read gives a batch").last_seq().next();
+                all.extend(read);
+            }
+            Err(error) => return (all, Some(error)),
+        }
+    }
+    (all, None)
 }

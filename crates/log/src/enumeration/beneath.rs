@@ -41,7 +41,8 @@ impl Sample {
             assert!(right.starts_with(&read), "{uid}: wrong batches");
             let is_whole = read.len() == right.len();
             assert!(is_whole || refused.is_some(), "{uid}: a loss is hidden");
-            if !is_whole {
+            self.ledger.forks.check_damaged(&store.reader, *uid);
+            if !is_whole || !self.ledger.forks.are_whole(&store.reader) {
                 effect = Effect::Noticed;
             }
         }

@@ -139,8 +139,8 @@ impl Sample {
         };
         let promised = &self.ledger.acked;
         if let Some(place) = in_last
-            && holds(&store, &self.before)
-            && !holds(&store, promised)
+            && self.holds(&store, &self.before)
+            && !self.holds(&store, promised)
         {
             let is_header = place < GroupHeader::LEN as u64;
             assert!(is_header || is_called_torn(&report), "verify is silent");
@@ -150,7 +150,7 @@ impl Sample {
         for uid in known.chain(store.lost.iter().map(|(uid, _)| *uid)) {
             assert!(promised.contains_key(&uid), "{uid} came back");
         }
-        if holds(&store, promised) {
+        if self.holds(&store, promised) {
             return Effect::Harmless;
         }
         assert!(!is_intact(&report), "verify does not see it");
@@ -159,7 +159,7 @@ impl Sample {
         // What was found once is not forgotten, though the bytes that showed it are gone.
         let later = self.open(disk);
         let later = later.unwrap_or_else(|error| panic!("not opened again: {error}"));
-        assert!(!holds(&later, promised), "the damage is forgotten");
+        assert!(!self.holds(&later, promised), "the damage is forgotten");
         self.check_damaged(&later);
         Effect::Noticed
     }
@@ -167,7 +167,15 @@ impl Sample {
     fn check_damaged(&self, store: &OpenedStore<CrashDisk>) {
         for (uid, promise) in &self.ledger.acked {
             self.check_channel(store, *uid, promise);
+            if store.channels.iter().any(|found| found.channel == *uid) {
+                self.ledger.forks.check_damaged(&store.reader, *uid);
+            }
         }
+    }
+
+    /// Everything is as it was promised.
+    fn holds(&self, store: &OpenedStore<CrashDisk>, promises: &Promises) -> bool {
+        holds(store, promises) && self.ledger.forks.are_whole(&store.reader)
     }
 
     pub(crate) fn open(&self, disk: &CrashDisk) -> Result<OpenedStore<CrashDisk>, LogError> {
@@ -184,16 +192,25 @@ impl Sample {
         let (read, refused) = read_on(&store.reader, uid);
         let right = promise.channel.readable(found.log_start.seq);
         assert!(right.starts_with(&read), "{uid}: wrong batches");
-        let says_so = found.halted.is_some() || refused.is_some();
+        let is_in_limbo = found.hard_state.limbo.is_some();
+        let says_so = found.halted.is_some() || is_in_limbo || refused.is_some();
         let is_whole = read.len() == right.len() && is_known(found, promise);
         assert!(is_whole || says_so, "{uid}: a loss is hidden");
-        if found.halted.is_none() {
+        let promised = promise.channel.hard_state.epoch_seen;
+        if found.halted.is_none() && !is_in_limbo {
             assert!(is_known(found, promise), "{uid}: {found:?}");
         }
-        assert!(
-            found.hard_state.epoch_seen <= promise.channel.hard_state.epoch_seen,
-            "{uid}: a vote that was never promised"
-        );
+        if is_in_limbo {
+            assert!(
+                found.hard_state.epoch_seen.n > promised.n,
+                "{uid}: a vote that may be forgotten"
+            );
+        } else {
+            assert!(
+                found.hard_state.epoch_seen <= promised,
+                "{uid}: a vote that was never promised"
+            );
+        }
         let holding = holding(&self.ledger.acked, uid);
         let known = self.ledger.snapshots.get(&holding);
         let is_promised = known.is_some_and(|known| known.contains(&found.snapshot));
@@ -216,7 +233,7 @@ pub(crate) fn watched(
     })
 }
 
-/// Everything is as it was promised.
+/// The channels are as they were promised.
 fn holds(store: &OpenedStore<CrashDisk>, promises: &Promises) -> bool {
     store.lost.is_empty()
         && store.channels.len() == promises.len()

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tetrarch_wire::Seq;
+use tetrarch_wire::{HardState, Seq};
 
 use super::batches::{Log, open_op, request, vote};
 use crate::{WriteOp, WriteRequest};
@@ -61,6 +61,12 @@ impl<'a> Draft<'a> {
     /// Promises a vote in the epoch of this number.
     pub(crate) fn vote(self, channel: u8, n: u64) -> Self {
         self.push(channel, WriteOp::HardState(vote(n)))
+    }
+
+    /// Learns of the epoch of this number while it may have forgotten what it promised.
+    pub(crate) fn learn_in_limbo(self, channel: u8, n: u64) -> Self {
+        let promise = HardState::in_limbo(n - 1);
+        self.push(channel, WriteOp::HardState(promise))
     }
 
     /// Notes what is committed.

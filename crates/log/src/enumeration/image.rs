@@ -101,11 +101,13 @@ impl Judge<'_> {
 }
 
 /// What a start has shown and every later one must show. A snapshot may be followed by
-/// the one before: the log that was trimmed does not depend on it yet.
+/// the one before: the log that was trimmed does not depend on it yet. What is missing from the write-ahead
+/// log one start notices, and limbo is what stays of it.
 fn lasting(found: &Found) -> Vec<(RecoveredChannel, &[Batch])> {
     let channels = found.channels.iter().map(|(channel, read)| {
         let channel = RecoveredChannel {
             snapshot: None,
+            doubt: None,
             ..channel.clone()
         };
         (channel, &read[..])
@@ -140,7 +142,7 @@ fn is_allowed(finding: &Finding, ledger: &Ledger) -> bool {
             Some(uid) => damaged(uid),
             None => ledger.acked.keys().copied().any(damaged),
         },
-        FindingKind::SegmentHeader | FindingKind::Snapshot => false,
+        FindingKind::SegmentHeader | FindingKind::Snapshot | FindingKind::Fork(_) => false,
     }
 }
 
@@ -157,6 +159,7 @@ fn go_on(mut store: OpenedStore<CrashDisk>, found: &Found, how: u64) -> Promises
             let state = WriteOp::HardState(tetrarch_wire::HardState {
                 epoch_seen: epoch,
                 voted_for: None,
+                limbo: promise.channel.hard_state.limbo,
             });
             let mut ops = match promise.is_damaged {
                 true => vec![state],

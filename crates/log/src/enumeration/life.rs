@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use rustix::io::Errno;
-use tetrarch_wire::Seq;
+use tetrarch_wire::{ForkId, Seq};
 
 use super::batches::{Log, channel_uid, identity};
 use super::group::Draft;
@@ -14,8 +14,8 @@ use super::promise::{Ledger, Promises, apply, holding};
 use crate::channel::lock;
 use crate::disk::BLOCK;
 use crate::{
-    CrashDisk, Failure, Flusher, GroupError, GroupReport, LogError, Reader, StoreOptions,
-    WriteRequest, Writer, format, open,
+    CrashDisk, Failure, Flusher, GroupError, GroupReport, LogError, Reader, SealError, Sealed,
+    StoreOptions, WriteRequest, Writer, format, open,
 };
 
 /// Where the store is.
@@ -221,6 +221,57 @@ impl Life {
         Some(())
     }
 
+    /// From now on nothing that is acknowledged to this channel is lost, whatever is cut.
+    pub(crate) fn lose_nothing_of(&mut self, channel: u8) {
+        self.ledger.forks.lose_nothing_of(channel_uid(channel));
+        self.ledger.forks.acknowledged(&self.ledger.acked);
+    }
+
+    /// What follows the first `count` batches of a log is sealed.
+    pub(crate) fn seal(&mut self, channel: u8, count: usize) -> Lived {
+        while self.seal_some(channel, count, 2_000)?.is_none() {}
+        Some(())
+    }
+
+    /// The same, but no further than so many bytes. Gives the fork if it is whole.
+    pub(crate) fn seal_some(
+        &mut self,
+        channel: u8,
+        count: usize,
+        budget: u64,
+    ) -> Option<Option<ForkId>> {
+        let uid = channel_uid(channel);
+        let mut log = self.logs[&channel].clone();
+        let batches = log.all.split_off(count);
+        let id = self.ledger.forks.begin(uid, log.tail(), &batches);
+        let sealed = self.running().flusher.seal(uid, log.tail(), budget);
+        let sealed = self.survived(sealed.map_err(|error| match error {
+            SealError::Store(error) => error,
+            error => panic!("{error}"),
+        }))?;
+        match sealed {
+            Sealed::Whole(fork) => {
+                assert_eq!((fork.id, fork.base), (id, log.tail()));
+                self.ledger.forks.keep(uid, id);
+                Some(Some(id))
+            }
+            Sealed::Begun { upto, end } => {
+                assert!(upto.seq < end.seq, "it goes on");
+                Some(None)
+            }
+            Sealed::Nothing => panic!("there is something"),
+        }
+    }
+
+    /// A fork is dropped.
+    pub(crate) fn drop_fork(&mut self, channel: u8, fork: ForkId) -> Lived {
+        let uid = channel_uid(channel);
+        self.ledger.forks.begin_drop(uid, fork);
+        self.flushing(|flusher| flusher.drop_fork(uid, fork).map(drop))?;
+        self.ledger.forks.dropped(uid, fork);
+        Some(())
+    }
+
     fn draft(
         &mut self,
         draft: impl FnOnce(Draft<'_>) -> Draft<'_>,
@@ -237,6 +288,7 @@ impl Life {
                 assert_eq!(report.refused, []);
                 let after = self.ledger.maybe.take();
                 self.ledger.acked = after.expect("a group was on its way");
+                self.ledger.forks.acknowledged(&self.ledger.acked);
                 Some(())
             }
             Err(error) => {

@@ -10,6 +10,7 @@ pub(crate) mod batches;
 mod beneath;
 mod choice;
 mod flip;
+mod forks;
 mod group;
 mod image;
 mod life;

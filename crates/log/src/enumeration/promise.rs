@@ -9,6 +9,7 @@ use bytes::Bytes;
 use tetrarch_wire::{Batch, Boot, ChannelUid, LogPosition, Seq};
 
 use super::batches::{genesis, read_on};
+use super::forks::Forks;
 use crate::reference::Reference;
 use crate::{CrashDisk, OpenedStore, RecoveredChannel, WriteOp, WriteRequest};
 
@@ -19,7 +20,7 @@ pub(crate) type Snapshot = Option<(Seq, Bytes)>;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Promise {
     pub(crate) channel: Reference,
-    /// Durable bytes of it have been changed from outside: it must be halted, and stay so.
+    /// Durable bytes of it have been changed from outside: it must be in limbo, and stay so.
     pub(crate) is_damaged: bool,
 }
 
@@ -46,6 +47,8 @@ pub(crate) struct Ledger {
     pub(crate) starts: BTreeMap<Holding, Seq>,
     /// Which snapshots can be there; the first one was the last to be acknowledged.
     pub(crate) snapshots: BTreeMap<Holding, Vec<Snapshot>>,
+    /// What was cut off logs.
+    pub(crate) forks: Forks,
     /// Channels that were damaged from outside so far that nothing can be read of them.
     pub(crate) lost: BTreeSet<ChannelUid>,
     /// Formatting was reported as done.
@@ -75,7 +78,7 @@ impl Promise {
         let start = found.log_start.seq;
         let channel = &self.channel;
         let begins = channel.beginning().seq..=channel.trim.max(channel.beginning().seq);
-        if !begins.contains(&start) || found.hard_state != channel.hard_state {
+        if !begins.contains(&start) || found.halted.is_some() {
             return false;
         }
         let holding = (found.is_held, found.reached, found.releases);
@@ -83,9 +86,14 @@ impl Promise {
             return false;
         }
         if self.is_damaged {
-            return found.halted.is_some() && channel.readable(start).starts_with(read);
+            // Each start that is interrupted enters it once more.
+            let promised = channel.hard_state;
+            let forgotten = u64::from(promised.limbo.is_none());
+            return found.hard_state.limbo.is_some()
+                && found.hard_state.epoch_seen.n >= promised.epoch_seen.n + forgotten
+                && channel.readable(start).starts_with(read);
         }
-        found.halted.is_none()
+        found.hard_state == channel.hard_state
             && found.commit_hint == channel.hint
             && found.tail == channel.tail()
             && found.epochs == channel.epochs(start)
@@ -122,6 +130,7 @@ impl Ledger {
                 (found.clone(), read)
             })
             .collect();
+        self.forks.explain(store);
         let (promises, is_more) = match &self.maybe {
             Some(maybe) if keeps(maybe, &channels) => (maybe, true),
             _ => (&self.acked, false),
@@ -140,8 +149,16 @@ impl Ledger {
         );
         self.check_starts(promises, &channels);
         self.check_snapshot(promises, &channels);
+        let mut promises = promises.clone();
+        for (found, _) in &channels {
+            if let Some(promise) = promises.get_mut(&found.channel)
+                && promise.is_damaged
+            {
+                promise.channel.hard_state = found.hard_state;
+            }
+        }
         Found {
-            promises: promises.clone(),
+            promises,
             channels,
             is_more,
         }
@@ -154,6 +171,7 @@ impl Ledger {
         self.maybe = None;
         self.boot = Some(store.boot);
         self.starts = BTreeMap::new();
+        self.forks.settle(store);
         let before = std::mem::take(&mut self.snapshots);
         for (found, _) in &found.channels {
             let holding = holding(&self.acked, found.channel);
@@ -183,6 +201,7 @@ impl Ledger {
         short(&self.acked).hash(&mut hasher);
         self.maybe.as_ref().map(short).hash(&mut hasher);
         format!("{:?} {:?}", self.starts, self.snapshots).hash(&mut hasher);
+        self.forks.digest().hash(&mut hasher);
         (self.is_formatted, self.boot.map(Boot::get)).hash(&mut hasher);
         hasher.finish()
     }

@@ -92,6 +92,7 @@ fn live(life: &mut Life, size: usize) -> Lived {
     life.commit(|group| group.append(3, 1, 50).hint(1, 5))?;
     life.save_snapshot(1, 9, 120)?;
     life.save_snapshot(2, 2, 80)?;
+    life.seal(2, 4)?;
     life.commit(|group| group.trim(1, 8).truncate(2, 4).append(2, 2, 200))?;
     life.flush_all()?;
     life.commit(|group| group.delete(3))?;

@@ -27,6 +27,10 @@ fn kind(step: &Step) -> String {
                 format!("….{end}")
             };
         }
+        if let Some(rest) = part.strip_prefix("fork-") {
+            let is_id = |digit: char| digit.is_ascii_hexdigit();
+            return format!("fork-…{}", rest.trim_start_matches(is_id));
+        }
         match part.strip_prefix("seg-") {
             Some(rest) => format!(
                 "seg-…{}",

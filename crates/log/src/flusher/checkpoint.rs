@@ -127,6 +127,7 @@ impl<D: Disk> Flusher<D> {
         let mut work = channel.view().take_work();
         if work.deleted {
             self.unsynced.remove(&channel.uid);
+            self.sealing.remove(&channel.uid);
             self.synced(files.delete(&self.shared, channel, work.lsn))?;
             self.checkpointed.push((Arc::clone(channel), work.lsn));
             return Ok(None);

@@ -573,7 +573,7 @@ fn end_of<D: Disk>(
     match find_end(segment, &*file, at) {
         Ok(Some(offset)) => Ok(offset),
         Ok(None) => Err(WriteFault::Damage(Damage::TruncationUnknown { at: at.seq })),
-        Err(SegmentFault::Damage(damage)) => Err(WriteFault::Damage(damage)),
+        Err(SegmentFault::Damage(rot)) => Err(WriteFault::Damage(rot.into())),
         Err(SegmentFault::Disk(error)) => Err(WriteFault::Disk(error)),
     }
 }

@@ -9,12 +9,14 @@
 
 mod ballast;
 mod checkpoint;
+mod copying;
 mod deleted;
 mod files;
 mod mending;
 mod page_cache;
 mod recycle;
 mod removal;
+mod sealing;
 mod snapshot;
 
 use std::collections::BTreeMap;
@@ -35,6 +37,8 @@ use files::WriteFault;
 pub use mending::Mended;
 use mending::Mending;
 pub(crate) use page_cache::PageCache;
+pub use sealing::Sealed;
+use sealing::Sealing;
 pub(crate) use snapshot::load as load_snapshot;
 
 /// Carries what is durable in the WAL over to the channels' own files.
@@ -52,6 +56,8 @@ pub struct Flusher<D: Disk> {
     has_ballast: bool,
     /// Segments that are being mended, one of a channel at a time.
     mending: BTreeMap<ChannelUid, Mending<D::File>>,
+    /// Forks that are being made, one of a channel at a time.
+    sealing: BTreeMap<ChannelUid, Sealing>,
 }
 
 /// What one call did.
@@ -80,6 +86,7 @@ impl<D: Disk> Flusher<D> {
             new_directories: false,
             has_ballast: false,
             mending: BTreeMap::new(),
+            sealing: BTreeMap::new(),
         }
     }
 

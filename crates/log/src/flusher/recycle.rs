@@ -142,6 +142,10 @@ impl<D: Disk> Flusher<D> {
     }
 
     pub(crate) fn save_meta(&mut self) -> Result<(), LogError> {
+        let meta = &mut self.meta.meta;
+        if meta.served_boot == meta.boot {
+            meta.served_last = meta.wal_last;
+        }
         let saved = self.meta.save(&*self.shared.disk, &self.shared.layout);
         self.synced(saved)
     }

@@ -2,11 +2,13 @@
 //! so do the tests. Checksums are what a fuzzer does not guess: most of these seal what it made up,
 //! so that the reader behind the checksum is tried as well.
 
+mod fork;
 mod record;
 mod segment;
 mod slot;
 mod wal;
 
+pub use fork::fork;
 pub use record::record;
 pub use segment::segment;
 pub use slot::slot;

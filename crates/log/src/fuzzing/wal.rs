@@ -45,10 +45,12 @@ pub fn wal(bytes: &[u8]) {
     let disk = CrashDisk::new();
     let file = file_of(&disk, Path::new("/wal"), &content);
     let scan = WalScan::new(&file, INCARNATION, BOOT, seed).expect("the disk answers");
-    let extents = scan.extents().expect("the disk answers");
+    let extents = scan.extents(0).expect("the disk answers");
     are_in_order(&extents, content.len() as u64);
     for extent in &extents {
-        let (Extent::Group { offset, .. } | Extent::Bad { offset, .. }) = extent;
+        let (Extent::Group { offset, .. }
+        | Extent::Bad { offset, .. }
+        | Extent::CutShort { offset }) = extent;
         match scan.read_group(*offset).expect("the disk answers") {
             GroupRead::Good(header, _, group) | GroupRead::Damaged(header, group) => {
                 assert!(group.len() as u64 <= content.len() as u64);
@@ -81,6 +83,7 @@ fn are_in_order(extents: &[Extent], len: u64) {
                 end = until.unwrap_or(len);
                 assert!(end > *offset);
             }
+            Extent::CutShort { .. } => panic!("it is as long as it was made"),
         }
         assert!(end <= len, "beyond the end of the file");
     }

@@ -1,20 +1,20 @@
 //! Loading the checkpoints of all channels, and making their files agree with them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tetrarch_wire::{ChannelUid, LogPosition};
+use tetrarch_wire::{ChannelUid, ForkId, LogPosition};
 
 use super::Lost;
-use crate::Damage;
 use crate::channel::state::{ChannelState, SegmentRecord};
 use crate::channel::{Channel, View};
 use crate::disk::{Disk, DiskError, DiskFile};
 use crate::flusher::ChannelFiles;
 use crate::segment::Segment;
 use crate::shared::Shared;
-use crate::store::layout::{UNFINISHED, segment_base};
+use crate::store::layout::{UNFINISHED, fork_id, segment_base};
 use crate::store::slot::Copy;
+use crate::{Damage, fork};
 
 /// Loads every channel that has a directory. Those whose state cannot be read are returned.
 pub(super) fn load<D: Disk>(shared: &Arc<Shared<D>>) -> Result<Lost, DiskError> {
@@ -27,16 +27,40 @@ pub(super) fn load<D: Disk>(shared: &Arc<Shared<D>>) -> Result<Lost, DiskError> 
         match ChannelState::newest(&copies) {
             Some((generation, state)) => {
                 repair_copies(shared, uid, &copies, generation, &state)?;
-                let channel = restore(shared, uid, generation, state)?;
-                shared.add_channel(Arc::new(channel));
+                let names = shared.disk.list(&shared.layout.channel_dir(uid))?;
+                remove_strays(shared, uid, &state, &names)?;
+                let channel = Arc::new(restore(shared, uid, generation, state)?);
+                shared.add_channel(Arc::clone(&channel));
+                load_forks(shared, &channel, &names)?;
             }
             // It may have died being born: then its beginning is in the WAL.
             None => {
-                lost.insert(uid, Damage::StateLost);
+                let is_trace = is_trace(shared, uid)?;
+                let damage = if is_trace {
+                    Damage::NeverOpened
+                } else {
+                    Damage::StateLost
+                };
+                lost.insert(uid, damage);
             }
         }
     }
     Ok(lost)
+}
+
+/// Whether the channel's files were made, and nothing was ever written to them.
+fn is_trace<D: Disk>(shared: &Shared<D>, uid: ChannelUid) -> Result<bool, DiskError> {
+    for path in shared.layout.state(uid) {
+        let len = match shared.disk.open(&path) {
+            Err(error) if error.is_missing() => 0,
+            file => file?.len()?,
+        };
+        if len > 0 {
+            return Ok(false);
+        }
+    }
+    let names = shared.disk.list(&shared.layout.channel_dir(uid))?;
+    Ok(!names.iter().any(|name| segment_base(name).is_some()))
 }
 
 /// A stop between the two copies leaves a newer and an older one, and from here on only what the
@@ -68,7 +92,6 @@ fn restore<D: Disk>(
     generation: u64,
     state: ChannelState,
 ) -> Result<Channel, DiskError> {
-    remove_strays(shared, uid, &state)?;
     for record in &state.segments {
         if !check_segment(shared, uid, record)? {
             shared.note_damage(uid, record.previous.seq.next());
@@ -99,10 +122,11 @@ fn remove_strays<D: Disk>(
     shared: &Shared<D>,
     uid: ChannelUid,
     state: &ChannelState,
+    names: &[PathBuf],
 ) -> Result<(), DiskError> {
     let dir = shared.layout.channel_dir(uid);
     let mut removed = false;
-    for name in shared.disk.list(&dir)? {
+    for name in names {
         let counted = |base| {
             state
                 .segments
@@ -113,12 +137,36 @@ fn remove_strays<D: Disk>(
             segment_base(&name.with_extension("log")).is_some_and(|base| !counted(base));
         let unfinished = name.extension().is_some_and(|end| end == UNFINISHED);
         if stray_segment || unfinished {
-            shared.disk.remove(&dir.join(&name))?;
+            shared.disk.remove(&dir.join(name))?;
             removed = true;
         }
     }
     if removed {
         shared.disk.sync_dir(&dir)?;
+    }
+    Ok(())
+}
+
+/// Takes note of the channel's forks. Their batches are not read.
+fn load_forks<D: Disk>(
+    shared: &Shared<D>,
+    channel: &Channel,
+    names: &[PathBuf],
+) -> Result<(), DiskError> {
+    let ids: Vec<ForkId> = names.iter().filter_map(|name| fork_id(name)).collect();
+    if !ids.is_empty() {
+        // A process that was killed may have left a name that is not durable. What is shown stays.
+        let dir = shared.layout.channel_dir(channel.uid);
+        shared.disk.sync_dir(&dir)?;
+    }
+    for id in ids {
+        let path = shared.layout.fork(channel.uid, id);
+        match fork::load(&*shared.disk, &path, channel.uid, id)? {
+            Ok(fork) => {
+                channel.forks().insert(id, fork);
+            }
+            Err(damage) => shared.note_fork_damage(channel.uid, id, damage),
+        }
     }
     Ok(())
 }

@@ -3,6 +3,8 @@
 //! missing. The header of that later group is enough, for it has a checksum of its own: what follows
 //! it may be torn.
 
+use tetrarch_mutant::{Mutant, planted};
+
 use crate::wal::buffer::GroupLink;
 use crate::wal::group::GroupHeader;
 use crate::wal::scan::Extent;
@@ -28,6 +30,8 @@ struct Suspect {
     /// What its header says was durable before it, if that is intact.
     synced_upto: Option<u64>,
     unreadable: bool,
+    /// The file ends there too early.
+    cut_short: bool,
     /// The header of a later group says that this one was durable.
     was_durable: bool,
 }
@@ -41,6 +45,11 @@ impl Suspect {
     const fn is_rotten(&self) -> bool {
         // Bytes that the disk refuses to give cannot be shown to be torn.
         self.unreadable || self.was_durable
+    }
+
+    /// Nothing comes after it. What was cut off may have held groups that were durable.
+    fn is_rotten_at_the_end(&self) -> bool {
+        self.is_rotten() || (self.cut_short && !planted(Mutant::RotAsTorn))
     }
 
     fn rotten(self) -> Step {
@@ -86,9 +95,19 @@ pub(crate) fn judge<'a>(files: impl Iterator<Item = (u64, &'a [Extent])>) -> Vec
                         group: header.map_or(last.map_or(0, |last| last.group + 1), |h| h.group),
                         synced_upto: header.map(|header| header.synced_upto),
                         unreadable: *unreadable,
+                        cut_short: false,
                         was_durable: false,
                     });
                 }
+                Extent::CutShort { offset } => suspects.push(Suspect {
+                    incarnation,
+                    offset: *offset,
+                    group: last.map_or(0, |last| last.group + 1),
+                    synced_upto: None,
+                    unreadable: false,
+                    cut_short: true,
+                    was_durable: false,
+                }),
                 Extent::Group {
                     offset,
                     header,
@@ -113,7 +132,7 @@ pub(crate) fn judge<'a>(files: impl Iterator<Item = (u64, &'a [Extent])>) -> Vec
             }
         }
     }
-    let rotten = suspects.into_iter().filter(Suspect::is_rotten);
+    let rotten = suspects.into_iter().filter(Suspect::is_rotten_at_the_end);
     steps.extend(rotten.map(Suspect::rotten));
     steps
 }

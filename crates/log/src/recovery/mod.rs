@@ -16,11 +16,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tetrarch_mutant::{Mutant, planted};
-use tetrarch_wire::ChannelUid;
+use tetrarch_wire::{ChannelUid, HardState};
 
 use crate::disk::Disk;
 use crate::flusher::Flusher;
 use crate::shared::Shared;
+use crate::store::epochs::EpochBound;
 use crate::wal::group::WalSeed;
 use crate::writer::Writer;
 use crate::{Damage, LogError};
@@ -35,7 +36,7 @@ pub(crate) fn recover<D: Disk>(
     shared: &Arc<Shared<D>>,
     flusher: &mut Flusher<D>,
     wal_file_bytes: u64,
-) -> Result<(Writer<D>, Lost), LogError> {
+) -> Result<(Writer<D>, Lost, Option<HardState>), LogError> {
     sync_names(shared)?;
     let mut lost = channels::load(shared)?;
     let meta = flusher.meta_mut().meta.clone();
@@ -46,7 +47,8 @@ pub(crate) fn recover<D: Disk>(
     let steps = judge::judge(inventory.scanned());
     let current = inventory.first_file(flusher)?;
     let first_new = current.incarnation;
-    let mut writer = Writer::new(Arc::clone(shared), seed, meta.boot, current);
+    let epochs = EpochBound::load(&*shared.disk, &shared.layout, meta.served_boot)?;
+    let mut writer = Writer::new(Arc::clone(shared), seed, (meta.boot, epochs), current);
     for channel in shared.channels() {
         writer.adopt(&channel);
     }
@@ -54,22 +56,27 @@ pub(crate) fn recover<D: Disk>(
     if planted(Mutant::ServesBeforeReplayed) {
         flusher.meta_mut().meta.served_boot = meta.boot;
         flusher.meta_mut().meta.wal_floor = first_new;
+        flusher.meta_mut().meta.wal_file_bytes = wal_file_bytes;
         flusher.save_meta()?;
     }
-    let mut replay = Replay::new(shared, &mut writer, flusher, &mut lost, wal_file_bytes);
-    if let Some(incarnation) = missing {
-        replay.halt_all(&Damage::WalMissing { incarnation });
-    }
-    let rotten = replay.run(&inventory, &steps, seed)?;
+    let replay = Replay::new(shared, &mut writer, flusher, &mut lost, wal_file_bytes);
+    let rotten = replay.run(&inventory, &steps, seed, missing)?;
+    let limbo = if lost.values().any(Damage::may_begin_anew) {
+        writer.in_limbo()?
+    } else {
+        None
+    };
+    writer.settle_epochs(!lost.is_empty())?;
     flusher.meta_mut().meta.served_boot = meta.boot;
     flusher.meta_mut().meta.wal_floor = first_new;
+    flusher.meta_mut().meta.wal_file_bytes = wal_file_bytes;
     flusher.save_meta()?;
     // What a killed process left in the page cache only is durable from here on. A trace of it that
     // came earlier would outlive it.
     let traces = writer.leave_traces(&shared.channels());
     traces.map_err(|error| shared.poison_if_fatal(error))?;
     inventory.retire(flusher, first_new, &rotten)?;
-    Ok((writer, lost))
+    Ok((writer, lost, limbo))
 }
 
 /// The process before this one may have died between giving a name and making it durable. What is

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tetrarch_mutant::{Mutant, planted};
-use tetrarch_wire::ChannelUid;
+use tetrarch_wire::{ChannelUid, HardState};
 
 use super::Lost;
 use super::judge::Step;
@@ -19,6 +19,9 @@ use crate::wal::group::WalSeed;
 use crate::wal::scan::GroupRead;
 use crate::writer::{Numbering, Writer};
 use crate::{Damage, FlushProgress, GroupError, LogError, Refusal, WriteOp, WriteRequest};
+
+/// How many channels enter limbo with one group.
+const LIMBO_AT_ONCE: usize = 256;
 
 /// How often a group is tried while room is being made for it.
 const ATTEMPTS: usize = 8;
@@ -36,6 +39,8 @@ pub(super) struct Replay<'a, D: Disk> {
     opening: BTreeSet<ChannelUid>,
     /// Channels whose halt is not kept yet.
     halted: BTreeSet<ChannelUid>,
+    /// Channels that may lack something, and why.
+    doubted: BTreeMap<ChannelUid, Damage>,
     /// Channels that are not here and were deleted, and by which record.
     deleted: BTreeMap<ChannelUid, Lsn>,
     wal_file_bytes: u64,
@@ -59,6 +64,7 @@ impl<'a, D: Disk> Replay<'a, D> {
             bytes: 0,
             opening: BTreeSet::new(),
             halted: BTreeSet::new(),
+            doubted: BTreeMap::new(),
             deleted: BTreeMap::new(),
             wal_file_bytes,
         }
@@ -70,8 +76,12 @@ impl<'a, D: Disk> Replay<'a, D> {
         inventory: &Inventory<D::File>,
         steps: &[Step],
         seed: WalSeed,
+        missing: Option<u64>,
     ) -> Result<Vec<u64>, LogError> {
         let mut rotten = Vec::new();
+        if let Some(incarnation) = missing {
+            self.doubt_all(&Damage::WalMissing { incarnation });
+        }
         for step in steps {
             let (Step::Replay {
                 incarnation,
@@ -104,11 +114,16 @@ impl<'a, D: Disk> Replay<'a, D> {
                 }
                 GroupRead::Nothing | GroupRead::Unreadable => {
                     self.commit()?;
-                    self.halt_all(&damage);
+                    self.doubt_all(&damage);
                 }
             }
         }
         self.commit()?;
+        if let Some(incarnation) = missing {
+            // Of those that were opened meanwhile it may have held more.
+            self.doubt_all(&Damage::WalMissing { incarnation });
+        }
+        self.enter_limbo()?;
         for (uid, lsn) in std::mem::take(&mut self.deleted) {
             self.flusher.remove_deleted(uid, lsn)?;
         }
@@ -117,9 +132,9 @@ impl<'a, D: Disk> Replay<'a, D> {
     }
 
     /// Nobody can tell which channels lost something: all that are there may have.
-    pub(super) fn halt_all(&mut self, damage: &Damage) {
+    fn doubt_all(&mut self, damage: &Damage) {
         for channel in self.shared.channels() {
-            self.halt(&channel, damage);
+            self.doubt(&channel, damage);
         }
     }
 
@@ -129,16 +144,16 @@ impl<'a, D: Disk> Replay<'a, D> {
             Salvaged::Damaged(uid) => {
                 self.commit()?;
                 match self.shared.channel(uid) {
-                    Some(channel) => self.halt(&channel, damage),
+                    Some(channel) => self.doubt(&channel, damage),
                     None => {
-                        self.lost.insert(uid, damage.clone());
+                        self.lost.entry(uid).or_insert_with(|| damage.clone());
                     }
                 }
                 Ok(())
             }
             Salvaged::Unknown => {
                 self.commit()?;
-                self.halt_all(damage);
+                self.doubt_all(damage);
                 Ok(())
             }
         }
@@ -175,7 +190,11 @@ impl<'a, D: Disk> Replay<'a, D> {
                 op,
                 WriteOp::Append(_) | WriteOp::Truncate(_) | WriteOp::Begin(_)
             );
-            return lsn > view.last_lsn && !(grows && view.halted.is_some());
+            // What a trim may drop, and what is committed, was said of a log that may not be this one.
+            let is_claim = matches!(op, WriteOp::Trim { .. } | WriteOp::CommitHint(_));
+            let is_void =
+                (grows && view.halted.is_some()) || (is_claim && self.doubted.contains_key(&uid));
+            return lsn > view.last_lsn && !is_void;
         }
         match op {
             WriteOp::Open { .. } if !self.writer.knows(uid) => {
@@ -205,16 +224,16 @@ impl<'a, D: Disk> Replay<'a, D> {
         if requests.is_empty() {
             return Ok(());
         }
-        let refused = self.commit_group(&requests, &lsns)?;
+        let refused = self.commit_group(&requests, Numbering::Kept(&lsns))?;
         for (index, refusal) in refused {
             let request = &requests[index];
             if let Some(channel) = self.shared.channel(request.channel) {
                 match refusal {
                     Refusal::Discontinuous { tail, .. } => {
-                        self.halt(&channel, &Damage::Gap { after: tail.seq });
+                        self.doubt(&channel, &Damage::Gap { after: tail.seq });
                     }
                     Refusal::UnknownPosition { at } => {
-                        self.halt(&channel, &Damage::TruncationUnknown { at: at.seq });
+                        self.doubt(&channel, &Damage::TruncationUnknown { at: at.seq });
                     }
                     // The segments cannot say whether they hold what a truncation names.
                     Refusal::Halted(damage) => self.halt(&channel, &damage),
@@ -229,10 +248,10 @@ impl<'a, D: Disk> Replay<'a, D> {
     fn commit_group(
         &mut self,
         requests: &[WriteRequest],
-        lsns: &[Lsn],
+        numbering: Numbering<'_>,
     ) -> Result<Vec<(usize, Refusal)>, LogError> {
         for _ in 0..ATTEMPTS {
-            match self.writer.commit_numbered(requests, Numbering::Kept(lsns)) {
+            match self.writer.commit_numbered(requests, numbering) {
                 Ok(report) => return Ok(report.refused),
                 Err(GroupError::WalFull | GroupError::Retryable(_)) => self.make_room()?,
                 Err(error) => return Err(self.failed(error)),
@@ -268,6 +287,59 @@ impl<'a, D: Disk> Replay<'a, D> {
                 std::io::ErrorKind::StorageFull.into(),
             )),
         }
+    }
+
+    /// Something of the channel that was durable may be missing. Whatever else of it is found is taken.
+    fn doubt(&mut self, channel: &Channel, damage: &Damage) {
+        if channel.view().halted.is_none() {
+            let damage = damage.clone();
+            self.doubted.entry(channel.uid).or_insert(damage);
+        }
+    }
+
+    /// What may have lost something promises to do nothing that could contradict it. If not even the
+    /// bound of what it can have promised is known, it takes no part any more.
+    fn enter_limbo(&mut self) -> Result<(), LogError> {
+        let mut entering = Vec::new();
+        for (uid, damage) in std::mem::take(&mut self.doubted) {
+            if let Some(channel) = self.shared.channel(uid) {
+                entering.push((channel, damage));
+            }
+        }
+        if entering.is_empty() {
+            return Ok(());
+        }
+        let Some(promise) = self.writer.in_limbo()? else {
+            for (channel, damage) in entering {
+                self.halt(&channel, &damage);
+            }
+            return Ok(());
+        };
+        let requests: Vec<WriteRequest> = entering
+            .iter()
+            .map(|(channel, _)| WriteRequest {
+                channel: channel.uid,
+                ops: vec![WriteOp::HardState(
+                    if planted(Mutant::LimboRemembersEpoch) {
+                        HardState::in_limbo(channel.view().hard_state.epoch_seen.n)
+                    } else {
+                        promise
+                    },
+                )],
+            })
+            .collect();
+        let shares = requests.chunks(LIMBO_AT_ONCE);
+        for (share, channels) in shares.zip(entering.chunks(LIMBO_AT_ONCE)) {
+            // No promise was higher, so none is refused. A channel without it must take no part.
+            for (index, _) in self.commit_group(share, Numbering::Fresh)? {
+                let (channel, damage) = &channels[index];
+                self.halt(channel, damage);
+            }
+        }
+        for (channel, damage) in entering {
+            channel.view().doubt = Some(damage);
+        }
+        Ok(())
     }
 
     fn halt(&mut self, channel: &Arc<Channel>, damage: &Damage) {

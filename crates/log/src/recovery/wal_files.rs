@@ -60,7 +60,7 @@ impl<F: DiskFile> Inventory<F> {
                 }
                 let file = shared.disk.open(&dir.join(&name))?;
                 let scan = WalScan::new(&file, incarnation, meta.served_boot, seed)?;
-                let extents = scan.extents()?;
+                let extents = scan.extents(meta.wal_file_len(incarnation))?;
                 inventory
                     .counted
                     .insert(incarnation, Found { file, extents });
@@ -168,6 +168,7 @@ impl<F: DiskFile> Inventory<F> {
                 Extent::Bad {
                     header, unreadable, ..
                 } => header.is_some() || *unreadable,
+                Extent::CutShort { .. } => true,
             });
             let fits = found.file.len().is_ok_and(|len| len == self.wal_file_bytes);
             if is_used || !fits {

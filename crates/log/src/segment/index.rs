@@ -33,12 +33,9 @@ pub(crate) struct SegmentIndex {
 }
 
 impl SegmentIndex {
-    /// The index that knows the beginning only.
-    pub(crate) fn new(previous: LogPosition) -> Self {
-        let beginning = IndexEntry {
-            previous,
-            offset: SegmentHeader::LEN as u64,
-        };
+    /// The index that knows the beginning only: the batch after `previous` is at `offset`.
+    pub(crate) fn new(previous: LogPosition, offset: u64) -> Self {
+        let beginning = IndexEntry { previous, offset };
         Self {
             entries: Mutex::new(vec![beginning]),
         }
@@ -158,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_search_starts_at_the_last_place_before_it() {
-        let index = SegmentIndex::new(position(10));
+        let index = SegmentIndex::new(position(10), SegmentHeader::LEN as u64);
         index.offer(entry(20, 1000), 500);
         index.offer(entry(30, 1200), 500);
         index.offer(entry(40, 2000), 500);

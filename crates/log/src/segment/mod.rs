@@ -18,7 +18,9 @@ use tetrarch_wire::{LogPosition, Seq};
 use crate::channel::state::SegmentRecord;
 pub(crate) use header::SegmentHeader;
 pub(crate) use index::SegmentIndex;
-pub(crate) use read::{Range, SegmentFault, find_end, for_each_batch, intact_from, read_batches};
+pub(crate) use read::{
+    Range, Rot, SegmentFault, find_end, for_each_batch, intact_from, read_batches,
+};
 
 /// One segment in memory. Cloning shares the index.
 #[derive(Clone, Debug)]
@@ -41,10 +43,20 @@ impl Segment {
 
     /// A segment that a checkpoint knows.
     pub(crate) fn of(record: SegmentRecord) -> Self {
+        Self::at(record, SegmentHeader::LEN as u64)
+    }
+
+    /// Batches in a file whose first one begins at `offset`.
+    pub(crate) fn at(record: SegmentRecord, offset: u64) -> Self {
         Self {
-            index: Arc::new(SegmentIndex::new(record.previous)),
+            index: Arc::new(SegmentIndex::new(record.previous, offset)),
             record,
         }
+    }
+
+    /// Whether one is a clone of the other.
+    pub(crate) fn shares_index_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.index, &other.index)
     }
 
     /// First seq of the segment; its name.

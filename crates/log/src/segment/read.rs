@@ -25,11 +25,22 @@ pub(crate) struct Range {
     pub(crate) interval: u64,
 }
 
+/// Where bytes of a file are not what was written.
+#[derive(Debug)]
+pub(crate) struct Rot {
+    /// The last intact seq before it.
+    pub(crate) after: Seq,
+    /// Where in the file.
+    pub(crate) offset: u64,
+    /// What is wrong with the bytes.
+    pub(crate) detail: String,
+}
+
 /// Why a read failed.
 #[derive(Debug)]
 pub(crate) enum SegmentFault {
     /// The bytes are not what was written.
-    Damage(Damage),
+    Damage(Rot),
     /// The disk refuses, for now or for good.
     Disk(DiskError),
 }
@@ -224,10 +235,25 @@ impl<'a, F: DiskFile> Walk<'a, F> {
     }
 
     fn rot(&self, detail: String) -> SegmentFault {
-        SegmentFault::Damage(Damage::SegmentRot {
+        SegmentFault::Damage(Rot {
             after: self.place.previous.seq,
             offset: self.place.offset,
             detail,
         })
+    }
+}
+
+impl From<Rot> for Damage {
+    fn from(rot: Rot) -> Self {
+        let Rot {
+            after,
+            offset,
+            detail,
+        } = rot;
+        Self::SegmentRot {
+            after,
+            offset,
+            detail,
+        }
     }
 }

@@ -1,21 +1,24 @@
 //! Where everything is in a data directory.
 //!
 //! ```text
-//! lock  store.meta.a  store.meta.b  ballast
+//! lock  store.meta.a  store.meta.b  epochs.a  epochs.b  ballast
 //! wal/NNNNNNNNNNNNNNNN.wal
-//! chan/<uid>/{state.a, state.b, seg-<base>.log, seg-<base>.idx, snapshot}
+//! chan/<uid>/{state.a, state.b, seg-<base>.log, seg-<base>.idx, snapshot, fork-<id>}
 //! deleted/<uid>-<lsn>/          channels that were deleted
 //! damaged/NNNNNNNNNNNNNNNN.wal  WAL files that were found rotten, kept as evidence
 //! ```
 
 use std::path::{Path, PathBuf};
 
-use tetrarch_wire::{ChannelUid, Seq};
+use tetrarch_wire::{ChannelUid, ForkId, Seq};
 
 use crate::lsn::Lsn;
 
 /// What a file that is not finished ends in; it is removed when the store is opened.
 pub(crate) const UNFINISHED: &str = "tmp";
+
+/// What the name of a fork begins with.
+const FORK: &str = "fork-";
 
 /// The paths of one store.
 #[derive(Clone, Debug)]
@@ -43,6 +46,10 @@ impl Layout {
             self.root.join("store.meta.a"),
             self.root.join("store.meta.b"),
         ]
+    }
+
+    pub(crate) fn epochs(&self) -> [PathBuf; 2] {
+        [self.root.join("epochs.a"), self.root.join("epochs.b")]
     }
 
     pub(crate) fn ballast(&self) -> PathBuf {
@@ -94,6 +101,10 @@ impl Layout {
         self.channel_dir(channel).join("snapshot")
     }
 
+    pub(crate) fn fork(&self, channel: ChannelUid, id: ForkId) -> PathBuf {
+        self.channel_dir(channel).join(format!("{FORK}{id}"))
+    }
+
     pub(crate) fn deleted_dir(&self) -> PathBuf {
         self.root.join("deleted")
     }
@@ -126,4 +137,9 @@ pub(crate) fn wal_incarnation(name: &Path) -> Option<u64> {
 pub(crate) fn segment_base(name: &Path) -> Option<Seq> {
     let digits = name.to_str()?.strip_prefix("seg-")?.strip_suffix(".log")?;
     digits.parse().ok().map(Seq::new)
+}
+
+/// The id that a fork's name says.
+pub(crate) fn fork_id(name: &Path) -> Option<ForkId> {
+    ForkId::parse(name.to_str()?.strip_prefix(FORK)?)
 }

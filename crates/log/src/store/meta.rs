@@ -40,6 +40,21 @@ pub(crate) struct Meta {
     pub(crate) wal_floor: u64,
     /// The newest WAL file.
     pub(crate) wal_last: u64,
+    /// The newest WAL file of the boot whose groups count. A later start that died may have made more.
+    pub(crate) served_last: u64,
+    /// Bytes of each WAL file of that boot; 0 if there is none yet.
+    pub(crate) wal_file_bytes: u64,
+}
+
+impl Meta {
+    /// How long a WAL file was made, as far as that is known.
+    pub(crate) const fn wal_file_len(&self, incarnation: u64) -> u64 {
+        if incarnation <= self.served_last {
+            self.wal_file_bytes
+        } else {
+            0
+        }
+    }
 }
 
 /// Keeps [`Meta`].
@@ -60,6 +75,8 @@ impl MetaSlot {
                 served_boot: Boot::new(0),
                 wal_floor: 1,
                 wal_last: 0,
+                served_last: 0,
+                wal_file_bytes: 0,
             },
         }
     }

@@ -1,5 +1,6 @@
 //! A data directory as a whole: its layout, its identity, formatting and opening it.
 
+pub(crate) mod epochs;
 mod format;
 pub(crate) mod layout;
 pub(crate) mod meta;

@@ -34,6 +34,9 @@ pub struct OpenedStore<D: Disk> {
     pub channels: Vec<RecoveredChannel>,
     /// Channels of which not even the state can be read. They are not open.
     pub lost: Vec<(ChannelUid, Damage)>,
+    /// What one of these must promise in the very request that opens it again, if its damage
+    /// [lets it begin anew](Damage::may_begin_anew).
+    pub limbo: Option<HardState>,
 }
 
 /// A channel as it was found.
@@ -59,6 +62,9 @@ pub struct RecoveredChannel {
     pub snapshot: Option<(Seq, Bytes)>,
     /// Why the channel takes no appends, if it is damaged.
     pub halted: Option<Damage>,
+    /// What this start found to be missing from the write-ahead log, if that is why the channel is in
+    /// limbo.
+    pub doubt: Option<Damage>,
     /// Whether the store holds the channel, and has not let go of it.
     pub is_held: bool,
     /// How far the log went, by rank, before the store let go of it: no vote may go to a candidate whose
@@ -93,7 +99,7 @@ pub fn open<D: Disk>(
     let wal_file_bytes = options.wal_file_bytes_on(disk.free_space(dir)?.total);
     let shared = Arc::new(Shared::new(disk, layout, identity.store, options, held));
     let mut flusher = Flusher::new(Arc::clone(&shared), meta, wal_file_bytes);
-    let (writer, lost) = recovery::recover(&shared, &mut flusher, wal_file_bytes)?;
+    let (writer, lost, limbo) = recovery::recover(&shared, &mut flusher, wal_file_bytes)?;
     let mut channels = Vec::new();
     for channel in shared.channels() {
         channels.push(describe(&shared, &channel)?);
@@ -106,6 +112,7 @@ pub fn open<D: Disk>(
         reader: Reader::new(shared),
         channels,
         lost: lost.into_iter().collect(),
+        limbo,
     })
 }
 
@@ -158,6 +165,7 @@ pub(crate) fn describe<D: Disk>(
         commit_hint: view.commit_hint,
         snapshot,
         halted: view.halted.clone(),
+        doubt: view.doubt.clone(),
         is_held: !view.is_released,
         reached: view.reached,
         releases: view.releases,

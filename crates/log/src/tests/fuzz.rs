@@ -17,11 +17,12 @@ use crate::fuzzing;
 
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 5] = [
+const TARGETS: [Target; 6] = [
     ("wal", fuzzing::wal),
     ("record", fuzzing::record),
     ("segment", fuzzing::segment),
     ("slot", fuzzing::slot),
+    ("fork", fuzzing::fork),
     ("recovery", recovery::recovery),
 ];
 
@@ -56,6 +57,7 @@ fn no_damage_is_hidden_and_nothing_is_read_that_was_not_written() {
     let all = [
         "gone",
         "halted",
+        "in limbo",
         "intact",
         "lost",
         "reads refused",

@@ -2,6 +2,7 @@
 
 mod enumeration;
 mod faults;
+mod forks;
 mod fuzz;
 mod mending;
 mod restarts;

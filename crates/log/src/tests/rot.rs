@@ -8,7 +8,8 @@ use tetrarch_wire::{Batch, Boot, ChannelUid, Epoch, HardState, Seq, VoterId};
 
 use super::{Log, channel_uid, identity, open_op, read_all, request, small};
 use crate::{
-    CrashDisk, Damage, LogError, OpenedStore, ReadError, StoreOptions, WriteOp, format, open,
+    CrashDisk, Damage, LogError, OpenedStore, ReadError, RecoveredChannel, StoreOptions, WriteOp,
+    format, open,
 };
 
 const DIR: &str = "/store";
@@ -29,6 +30,7 @@ fn vote(n: u64) -> HardState {
     HardState {
         epoch_seen: Epoch::new(n, VoterId::from_bytes([7; 16])),
         voted_for: Some(VoterId::from_bytes([7; 16])),
+        limbo: None,
     }
 }
 
@@ -102,7 +104,7 @@ fn wal_file(disk: &CrashDisk) -> (std::path::PathBuf, Vec<u8>) {
 }
 
 #[test]
-fn rot_in_an_acknowledged_group_halts_the_channel_it_held_and_no_other() {
+fn rot_in_an_acknowledged_group_sends_the_channel_it_held_to_limbo_and_no_other() {
     let sample = sample();
     let (path, bytes) = wal_file(&sample.disk);
     // A payload byte of channel 2 in the last round.
@@ -113,14 +115,13 @@ fn rot_in_an_acknowledged_group_halts_the_channel_it_held_and_no_other() {
         .position(|window| window == body)
         .unwrap();
     sample.disk.flip(&path, at as u64 + 30, 1);
-    for _ in 0..2 {
+    for first in [true, false] {
         let store = opened(&sample.disk).unwrap();
-        assert_eq!(store.channels[0].halted, None);
-        assert!(matches!(
-            store.channels[1].halted,
-            Some(Damage::WalRot { .. })
-        ));
-        assert_eq!(store.channels[1].hard_state, vote(6));
+        assert_eq!(store.channels[0].doubt, None);
+        assert_eq!(store.channels[0].hard_state, vote(5));
+        let doubt = &store.channels[1].doubt;
+        assert_eq!(matches!(doubt, Some(Damage::WalRot { .. })), first);
+        assert!(is_in_limbo(&store.channels[1], 6));
         let (read, _) = read_some(&store, channel_uid(2));
         assert_eq!(read, sample.logs[1].all[..16]);
         assert_eq!(read_all(&store.reader, channel_uid(1)), sample.logs[0].all);
@@ -128,7 +129,7 @@ fn rot_in_an_acknowledged_group_halts_the_channel_it_held_and_no_other() {
 }
 
 #[test]
-fn a_halted_channel_takes_no_appends_but_votes_are_still_kept() {
+fn a_channel_in_limbo_takes_appends_and_promises() {
     let sample = sample();
     let (path, bytes) = wal_file(&sample.disk);
     let body = &sample.logs[1].all[16].chunks()[1][..];
@@ -139,19 +140,21 @@ fn a_halted_channel_takes_no_appends_but_votes_are_still_kept() {
     sample.disk.flip(&path, at as u64, 1);
     let mut store = opened(&sample.disk).unwrap();
     let next = sample.logs[1].all[16..17].to_vec();
-    let report = store
-        .writer
-        .commit(&[
-            request(2, vec![WriteOp::Append(next)]),
-            request(2, vec![WriteOp::HardState(vote(9))]),
-        ])
-        .unwrap();
-    assert_eq!(report.refused.len(), 1);
-    assert_eq!(report.refused[0].0, 0);
+    let ended = HardState {
+        epoch_seen: Epoch::new(1 << 20, VoterId::NONE),
+        ..HardState::INITIAL
+    };
+    let again = [
+        request(2, vec![WriteOp::Append(next)]),
+        request(2, vec![WriteOp::HardState(ended)]),
+    ];
+    assert_eq!(store.writer.commit(&again).unwrap().refused, []);
     store.flusher.flush_all().unwrap();
-    assert_eq!(store.reader.stats().pending_bytes, 0);
+    drop(store);
+    let store = opened(&sample.disk).unwrap();
+    assert_eq!(store.channels[1].hard_state, ended);
     let (read, _) = read_some(&store, channel_uid(2));
-    assert_eq!(read, sample.logs[1].all[..16]);
+    assert_eq!(read, sample.logs[1].all[..17]);
 }
 
 #[test]
@@ -176,7 +179,7 @@ fn a_vote_survives_the_block_it_was_written_to() {
 }
 
 #[test]
-fn rot_that_hides_whose_records_it_held_halts_every_channel() {
+fn rot_that_hides_whose_records_it_held_sends_every_channel_to_limbo() {
     let sample = sample();
     let (path, bytes) = wal_file(&sample.disk);
     let third = bytes
@@ -188,7 +191,12 @@ fn rot_that_hides_whose_records_it_held_halts_every_channel() {
         .0;
     sample.disk.flip(&path, third as u64 * 4096 + 20, 1);
     let store = opened(&sample.disk).unwrap();
-    assert!(store.channels.iter().all(|found| found.halted.is_some()));
+    assert!(store.channels.iter().all(|found| is_in_limbo(found, 6)));
+    // What other groups held is there all the same.
+    for (number, log) in (1..).zip(&sample.logs) {
+        let (read, _) = read_some(&store, channel_uid(number));
+        assert!(log.all.starts_with(&read) && !read.is_empty());
+    }
     assert!(
         sample
             .disk
@@ -219,19 +227,98 @@ fn a_changed_record_whose_header_is_intact_is_not_believed() {
         .unwrap();
     sample.disk.flip(&path, at as u64 + 2, 0x70);
     let store = opened(&sample.disk).unwrap();
-    assert_eq!(store.channels[0].halted, None);
-    assert!(store.channels[1].halted.is_some());
+    assert_eq!(store.channels[0].doubt, None);
+    assert!(is_in_limbo(&store.channels[1], 6));
     assert!(store.channels[1].commit_hint <= hint);
 }
 
+/// Whether a channel is in limbo that was told to promise something in this epoch.
+fn is_in_limbo(found: &RecoveredChannel, told: u64) -> bool {
+    let claims = found
+        .hard_state
+        .limbo
+        .is_some_and(|limbo| limbo.claim >= told);
+    claims && found.hard_state.epoch_seen.n > told && found.halted.is_none()
+}
+
+/// A promise far beyond all that a checkpoint holds is in a group that is lost.
 #[test]
-fn a_missing_wal_file_halts_every_channel() {
+fn no_promise_that_can_have_been_lost_is_above_the_claim() {
+    let sample = sample();
+    let mut store = opened(&sample.disk).unwrap();
+    store.flusher.flush_all().unwrap();
+    let far = request(1, vec![WriteOp::HardState(vote(1 << 30))]);
+    store.writer.commit(&[far]).unwrap();
+    drop(store);
+    let (path, _) = wal_file(&sample.disk);
+    crate::Disk::remove(&sample.disk, &path).unwrap();
+    let found = opened(&sample.disk).unwrap().channels;
+    assert!(is_in_limbo(&found[0], 1 << 30), "{found:?}");
+    // One of the two copies of the bound is enough, as long as it is there.
+    for copy in ["a", "b"] {
+        let file = format!("/store/epochs.{copy}");
+        sample.disk.flip(Path::new(&file), 26, 1);
+        let (path, _) = wal_file(&sample.disk);
+        crate::Disk::remove(&sample.disk, &path).unwrap();
+        let again = opened(&sample.disk).unwrap().channels;
+        let n = found[0].hard_state.epoch_seen.n;
+        assert!(is_in_limbo(&again[0], n), "{again:?}");
+    }
+}
+
+#[test]
+fn without_the_bound_what_may_have_been_forgotten_halts_the_channel() {
+    let sample = sample();
+    for copy in ["a", "b"] {
+        let file = format!("/store/epochs.{copy}");
+        sample.disk.flip(Path::new(&file), 26, 1);
+    }
+    let (path, _) = wal_file(&sample.disk);
+    crate::Disk::remove(&sample.disk, &path).unwrap();
+    for _ in 0..2 {
+        let store = opened(&sample.disk).unwrap();
+        assert!(store.channels.iter().all(|found| found.halted.is_some()));
+    }
+}
+
+/// Every length but the whole: either nothing is gone, or everybody may lack something.
+#[test]
+fn a_wal_file_that_is_cut_short_is_no_torn_end() {
+    for blocks in 0..32 {
+        let sample = sample();
+        let (path, _) = wal_file(&sample.disk);
+        let file = crate::Disk::open(&sample.disk, &path).unwrap();
+        crate::DiskFile::truncate(&file, blocks * 4096).unwrap();
+        drop(file);
+        assert!(
+            !crate::verify(&sample.disk, Path::new(DIR))
+                .unwrap()
+                .is_intact()
+        );
+        let store = opened(&sample.disk).unwrap();
+        assert!(store.channels.iter().all(|found| is_in_limbo(found, 5)));
+        for (number, log) in (1..).zip(&sample.logs) {
+            let (read, _) = read_some(&store, channel_uid(number));
+            assert!(log.all.starts_with(&read));
+        }
+        drop(store);
+        assert!(
+            crate::verify(&sample.disk, Path::new(DIR))
+                .unwrap()
+                .is_intact()
+        );
+    }
+}
+
+#[test]
+fn a_missing_wal_file_sends_every_channel_to_limbo() {
     let sample = sample();
     let (path, _) = wal_file(&sample.disk);
     crate::Disk::remove(&sample.disk, &path).unwrap();
     let store = opened(&sample.disk).unwrap();
     for found in &store.channels {
-        assert!(matches!(found.halted, Some(Damage::WalMissing { .. })));
+        assert!(matches!(found.doubt, Some(Damage::WalMissing { .. })));
+        assert!(is_in_limbo(found, 6));
     }
 }
 
@@ -262,6 +349,8 @@ fn a_channel_whose_beginning_is_gone_is_lost_at_every_start_and_never_new() {
         }
         for _ in 0..3 {
             let store = opened(&disk).unwrap();
+            assert!(store.limbo.is_some_and(|promise| promise.epoch_seen.n > 1));
+            assert!(store.lost.iter().all(|(_, damage)| damage.may_begin_anew()));
             let lost: Vec<ChannelUid> = store.lost.iter().map(|(uid, _)| *uid).collect();
             assert!(
                 lost.contains(&channel_uid(1)),

@@ -43,6 +43,7 @@ fn what_was_committed_is_read_back_from_memory_from_segments_and_after_a_restart
     let vote = HardState {
         epoch_seen: Epoch::new(3, VoterId::from_bytes([7; 16])),
         voted_for: Some(VoterId::from_bytes([7; 16])),
+        limbo: None,
     };
     {
         let mut store = open(Arc::new(RealDisk), dir.path(), small()).unwrap();
@@ -131,6 +132,7 @@ fn a_wal_file_is_kept_while_the_last_record_in_it_is_needed() {
     let vote = HardState {
         epoch_seen: Epoch::new(9, VoterId::from_bytes([1; 16])),
         voted_for: None,
+        limbo: None,
     };
     let group = [request(2, vec![WriteOp::HardState(vote)])];
     store.writer.commit(&group).unwrap();
@@ -329,6 +331,7 @@ fn a_vote_cannot_be_taken_back() {
         WriteOp::HardState(HardState {
             epoch_seen: Epoch::new(n, voter(leader)),
             voted_for: vote.map(voter),
+            limbo: None,
         })
     };
     store

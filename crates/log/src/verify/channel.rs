@@ -82,7 +82,7 @@ fn verify_segment<D: Disk>(
     let damage = match walked {
         Ok(()) if last == record.end => return Ok(()),
         Ok(()) => Damage::Gap { after: last.seq },
-        Err(SegmentFault::Damage(damage)) => damage,
+        Err(SegmentFault::Damage(rot)) => rot.into(),
         Err(SegmentFault::Disk(error)) => return Err(error.into()),
     };
     report.find(&path, Some(uid), FindingKind::Damage(damage));

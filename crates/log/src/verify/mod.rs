@@ -2,6 +2,7 @@
 //! there. Nothing is changed.
 
 mod channel;
+mod fork;
 mod wal;
 
 use std::fmt;
@@ -10,10 +11,11 @@ use std::path::{Path, PathBuf};
 use tetrarch_wire::ChannelUid;
 
 use crate::disk::Disk;
+use crate::store::epochs::EpochBound;
 use crate::store::layout::Layout;
 use crate::store::meta::MetaSlot;
 use crate::store::slot::Copy;
-use crate::{Damage, LogError, StoreIdentity};
+use crate::{Damage, ForkDamage, LogError, StoreIdentity};
 
 /// What was found in a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +26,9 @@ pub struct VerifyReport {
     pub channels: usize,
     /// Segments read.
     pub segments: usize,
-    /// Intact batches in them.
+    /// Forks read.
+    pub forks: usize,
+    /// Intact batches in both.
     pub batches: u64,
     /// Bytes of these batches.
     pub bytes: u64,
@@ -52,6 +56,8 @@ pub enum FindingKind {
     Damage(Damage),
     /// The store knew before that this channel is damaged.
     Halted(Damage),
+    /// A fork is not what was written.
+    Fork(ForkDamage),
     /// One of two copies is unreadable; the other one is intact. The next start repairs it.
     CopyLost,
     /// The header of a segment is unreadable. Reading does not need it.
@@ -69,7 +75,7 @@ impl FindingKind {
     /// Whether something is lost on this store; the others heal by themselves.
     #[must_use]
     pub fn is_loss(&self) -> bool {
-        matches!(self, Self::Damage(_) | Self::Halted(_))
+        matches!(self, Self::Damage(_) | Self::Halted(_) | Self::Fork(_))
     }
 }
 
@@ -77,6 +83,7 @@ impl fmt::Display for FindingKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Damage(damage) | Self::Halted(damage) => damage.fmt(f),
+            Self::Fork(damage) => damage.fmt(f),
             Self::CopyLost => f.write_str("one of two copies is unreadable, the other is intact"),
             Self::SegmentHeader => f.write_str("the header is unreadable, the batches are not"),
             Self::Snapshot => f.write_str("the snapshot is unreadable"),
@@ -131,6 +138,7 @@ pub fn verify<D: Disk>(disk: &D, dir: &Path) -> Result<VerifyReport, LogError> {
         identity: meta.identity.clone(),
         channels: 0,
         segments: 0,
+        forks: 0,
         batches: 0,
         bytes: 0,
         groups: 0,
@@ -138,10 +146,15 @@ pub fn verify<D: Disk>(disk: &D, dir: &Path) -> Result<VerifyReport, LogError> {
     };
     let copies = MetaSlot::copies(disk, &layout)?;
     report.check_copies(&layout.meta(), &copies, None);
+    if meta.served_boot.get() > 0 {
+        let copies = EpochBound::copies(disk, &layout)?;
+        report.check_copies(&layout.epochs(), &copies, None);
+    }
     let opened = wal::verify(disk, &layout, &meta, &mut report)?;
     for name in disk.list(&layout.channels_dir())? {
         if let Some(uid) = name.to_str().and_then(ChannelUid::parse) {
             channel::verify(disk, &layout, uid, opened.contains(&uid), &mut report)?;
+            fork::verify(disk, &layout, uid, &mut report)?;
         }
     }
     drop(held);

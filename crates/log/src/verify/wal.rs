@@ -34,7 +34,7 @@ pub(super) fn verify<D: Disk>(
             found => {
                 let file = found?;
                 let scan = WalScan::new(&file, incarnation, meta.served_boot, seed)?;
-                let extents = scan.extents()?;
+                let extents = scan.extents(meta.wal_file_len(incarnation))?;
                 find_opened(&scan, &extents, seed, &mut opened)?;
                 files.push((incarnation, extents));
             }

@@ -37,6 +37,8 @@ pub(crate) enum Extent {
         /// The disk refused to give the bytes.
         unreadable: bool,
     },
+    /// The file ends here, and was longer when it was made.
+    CutShort { offset: u64 },
 }
 
 /// What stands at one place of a WAL file.
@@ -67,8 +69,9 @@ impl<'a, F: DiskFile> WalScan<'a, F> {
         })
     }
 
-    /// Every stretch of the file, in order. A bad stretch without an end is the last one.
-    pub(crate) fn extents(&self) -> Result<Vec<Extent>, DiskError> {
+    /// Every stretch of the file, which had `made` bytes when it was made, in order. A bad stretch
+    /// without an end is the last one of what is there.
+    pub(crate) fn extents(&self, made: u64) -> Result<Vec<Extent>, DiskError> {
         let mut extents = Vec::new();
         let mut offset = 0;
         let mut last_group = 0;
@@ -98,6 +101,9 @@ impl<'a, F: DiskFile> WalScan<'a, F> {
                 unreadable,
             });
             offset = until.unwrap_or(self.len);
+        }
+        if self.len < made {
+            extents.push(Extent::CutShort { offset: self.len });
         }
         Ok(extents)
     }

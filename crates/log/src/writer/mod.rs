@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tetrarch_mutant::{Mutant, planted};
-use tetrarch_wire::{Boot, ChannelUid};
+use tetrarch_wire::{Boot, ChannelUid, HardState};
 
 use crate::channel::Channel;
 use crate::disk::{Disk, DiskError, DiskFile, Failure};
 use crate::lsn::Lsn;
 use crate::shared::Shared;
+use crate::store::epochs::EpochBound;
 use crate::wal::buffer::{GroupBuffer, GroupLink};
 use crate::wal::files::WalFile;
 use crate::wal::group::{GroupHeader, WalSeed};
@@ -25,6 +26,7 @@ pub struct Writer<D: Disk> {
     shared: Arc<Shared<D>>,
     boot: Boot,
     plan: Plan,
+    epochs: EpochBound,
     buffer: GroupBuffer,
     current: WalFile<D::File>,
     /// Where in the current file the next group goes.
@@ -61,12 +63,13 @@ impl<D: Disk> Writer<D> {
     pub(crate) fn new(
         shared: Arc<Shared<D>>,
         seed: WalSeed,
-        boot: Boot,
+        (boot, epochs): (Boot, EpochBound),
         current: WalFile<D::File>,
     ) -> Self {
         let start = Lsn::start_of(boot);
         Self {
             plan: Plan::default(),
+            epochs,
             buffer: GroupBuffer::new(seed),
             current,
             offset: 0,
@@ -133,6 +136,10 @@ impl<D: Disk> Writer<D> {
         }
         self.mend()?;
         self.check_backlog(group)?;
+        let covered = self
+            .epochs
+            .cover(&*self.shared.disk, &self.shared.layout, group);
+        covered.map_err(|error| self.given_up(error))?;
         let number = self.next_group;
         self.next_group += 1;
         let refused = match self.encode(number, group, numbering) {
@@ -427,6 +434,27 @@ impl<D: Disk> Writer<D> {
         if urgent {
             self.shared.hurry(channel);
         }
+    }
+
+    /// What a channel promises that may have forgotten any promise; `None` if nobody knows which those
+    /// can have been. For recovery.
+    pub(crate) fn in_limbo(&mut self) -> Result<Option<HardState>, DiskError> {
+        self.epochs
+            .in_limbo(&*self.shared.disk, &self.shared.layout)
+    }
+
+    /// What the channels that are here have promised is covered from here on. For recovery.
+    pub(crate) fn settle_epochs(&mut self, others_are_lost: bool) -> Result<(), DiskError> {
+        let channels = self.shared.channels();
+        let promised = channels
+            .iter()
+            .map(|channel| channel.view().hard_state.epoch_seen.n);
+        let highest = promised.max().unwrap_or(0);
+        self.epochs.settle(
+            &*self.shared.disk,
+            &self.shared.layout,
+            (highest, others_are_lost),
+        )
     }
 
     /// Whether the channel is known here. For recovery.

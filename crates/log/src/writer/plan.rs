@@ -175,7 +175,7 @@ impl Plan {
             if entry.planned.deleted {
                 return Err(Refusal::Deleted.into());
             }
-            if entry.planned.is_released && !matches!(op, WriteOp::TakeUp | WriteOp::Delete) {
+            if entry.planned.is_released && !is_of_released(op) {
                 return Err(Refusal::Released.into());
             }
             if let WriteOp::Truncate(at) = op {
@@ -326,6 +326,22 @@ impl Known {
             self.tail = batch.position();
         }
         Ok(())
+    }
+}
+
+/// Whether this can be done to a channel that the store has let go of. What it promised may have to be
+/// doubted then, too.
+const fn is_of_released(op: &WriteOp) -> bool {
+    match op {
+        WriteOp::TakeUp | WriteOp::Delete => true,
+        WriteOp::HardState(promise) => promise.limbo.is_some(),
+        WriteOp::Open { .. }
+        | WriteOp::Append(_)
+        | WriteOp::Truncate(_)
+        | WriteOp::Begin(_)
+        | WriteOp::CommitHint(_)
+        | WriteOp::Trim { .. }
+        | WriteOp::Release => false,
     }
 }
 

@@ -13,6 +13,8 @@ pub struct Bounds {
     pub crashes: u8,
     /// How many times a node is parked, over all nodes.
     pub parks: u8,
+    /// How many times a node forgets a part of what it had made durable, over all nodes.
+    pub rots: u8,
 }
 
 impl Bounds {
@@ -25,6 +27,7 @@ impl Bounds {
             entries,
             crashes: 0,
             parks: 0,
+            rots: 0,
         }
     }
 
@@ -38,6 +41,12 @@ impl Bounds {
     #[must_use]
     pub const fn parks(self, parks: u8) -> Self {
         Self { parks, ..self }
+    }
+
+    /// With a node forgetting this many times.
+    #[must_use]
+    pub const fn rots(self, rots: u8) -> Self {
+        Self { rots, ..self }
     }
 
     /// How many voters make a majority.

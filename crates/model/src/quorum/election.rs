@@ -17,7 +17,8 @@ impl Step<'_> {
     /// Votes for itself, if its log is durable to the end.
     pub(crate) fn stand(&mut self) {
         let n = self.node.promise.n + 1;
-        if n > self.model.bounds().epochs || !self.node.is_all_durable() {
+        let limbo = self.node.promise.limbo;
+        if n > self.model.bounds().epochs || !self.node.is_all_durable() || limbo.is_some() {
             return;
         }
         match self.node.role {
@@ -31,12 +32,16 @@ impl Step<'_> {
         self.node.promise = Promise {
             n,
             voted: Some(self.me),
+            limbo: None,
         };
     }
 
     /// A candidate asks.
     pub(crate) fn hear_candidate(&mut self, n: u8, candidate: u8, log: Log) {
         if candidate == self.me || n < self.node.promise.n {
+            return;
+        }
+        if self.node.promise.limbo.is_some() && !self.is(Mutant::LimboVotes) {
             return;
         }
         if n > self.node.promise.n {
@@ -68,6 +73,7 @@ impl Step<'_> {
         let promise = Promise {
             n,
             voted: Some(candidate),
+            limbo: self.node.promise.limbo,
         };
         if self.node.promise != promise {
             self.node.forget_leader();
@@ -84,7 +90,11 @@ impl Step<'_> {
             ReplicaRole::Candidate | ReplicaRole::Replica | ReplicaRole::Idle => self.step_aside(),
         }
         self.node.forget_leader();
-        self.node.promise = Promise { n, voted: None };
+        self.node.promise = Promise {
+            n,
+            voted: None,
+            limbo: self.node.promise.limbo,
+        };
     }
 
     /// A candidate that votes for another, or hears a leader, is one no longer.
@@ -126,7 +136,7 @@ fn length_alone(position: LogPosition) -> LogPosition {
 impl Step<'_> {
     /// What a promise that is durable now lets out.
     pub(crate) fn tell_promise(&mut self) {
-        let Promise { n, voted } = self.node.promise;
+        let Promise { n, voted, .. } = self.node.promise;
         let Some(voted) = voted else {
             return;
         };

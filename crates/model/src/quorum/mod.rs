@@ -120,6 +120,10 @@ impl Quorum {
                 actions.push(Action::Wipe(me));
             }
         }
+        if state.spent.rots < self.bounds.rots {
+            let left = 0..=node.kept_log.len();
+            actions.extend(left.map(|left| Action::Rot(me, left)));
+        }
         if state.spent.parks < self.bounds.parks && node.role != ReplicaRole::Idle {
             actions.push(Action::Park(me));
         }
@@ -214,6 +218,10 @@ impl Model for Quorum {
                 let after = self.step(state, me, Step::wipe);
                 spend(after, |spent| spent.crashes += 1)
             }
+            Action::Rot(me, left) => {
+                let after = self.step(state, me, |step| step.rot(left));
+                spend(after, |spent| spent.rots += 1)
+            }
             Action::Park(me) => {
                 let after = self.step(state, me, Step::park);
                 spend(after, |spent| spent.parks += 1)
@@ -229,7 +237,7 @@ impl Model for Quorum {
 }
 
 impl Channel for Quorum {
-    const KINDS: usize = 13;
+    const KINDS: usize = 14;
 
     fn kind(action: &Action) -> (usize, u8) {
         match *action {
@@ -241,6 +249,7 @@ impl Channel for Quorum {
             Action::Persist(me) => (5, me),
             Action::Crash(me) | Action::Wipe(me) => (6, me),
             Action::Park(me) => (7, me),
+            Action::Rot(me, _) => (13, me),
             Action::Resume(me) => (8, me),
             Action::Hear(me, message) => match message {
                 Message::VoteRequest { .. } => (9, me),

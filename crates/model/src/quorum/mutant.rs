@@ -24,11 +24,19 @@ pub enum Mutant {
     CompareSeqAlone,
     /// A replica appends wherever its log is long enough.
     AppendWithoutComparing,
+    /// What the write-ahead log has lost counts as never written.
+    RotAsTorn,
+    /// A voter that may have forgotten what it acknowledged votes.
+    LimboVotes,
+    /// Limbo ends as soon as the log holds what the leader said is committed.
+    LeavesLimboAtCommit,
+    /// A voter in limbo takes the epoch in which what is left of its log ends for the highest that it saw.
+    LimboRemembersEpoch,
 }
 
 impl Mutant {
     /// Every mistake.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 13] = [
         Self::VoteLostOnCrash,
         Self::GrantWithoutLogCheck,
         Self::CountBeforeFsync,
@@ -38,6 +46,10 @@ impl Mutant {
         Self::WipedDiskKeepsIdentity,
         Self::CompareSeqAlone,
         Self::AppendWithoutComparing,
+        Self::RotAsTorn,
+        Self::LimboVotes,
+        Self::LeavesLimboAtCommit,
+        Self::LimboRemembersEpoch,
     ];
 
     /// Its name in tables.
@@ -53,6 +65,10 @@ impl Mutant {
             Self::WipedDiskKeepsIdentity => "wiped disk keeps identity and votes",
             Self::CompareSeqAlone => "acknowledge by seq alone",
             Self::AppendWithoutComparing => "append without comparing",
+            Self::RotAsTorn => "rot taken for a torn end",
+            Self::LimboVotes => "vote in limbo",
+            Self::LeavesLimboAtCommit => "leave limbo at the commit position",
+            Self::LimboRemembersEpoch => "limbo with the epoch that is remembered",
         }
     }
 }

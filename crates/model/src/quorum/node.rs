@@ -1,7 +1,7 @@
 //! One voter: what it has in memory, and what of that a crash would leave.
 
 use tetrarch_fsm::TransitionSignal;
-use tetrarch_wire::{Epoch, HardState, LogPosition, ReplicaRole, VoterId};
+use tetrarch_wire::{Epoch, HardState, Limbo, LogPosition, ReplicaRole, VoterId};
 
 use super::Log;
 use crate::{Coverage, role, voter::voter};
@@ -13,6 +13,8 @@ pub struct Promise {
     pub n: u8,
     /// To whom the vote in it went.
     pub voted: Option<u8>,
+    /// Up to which number it may have forgotten what it promised, if it has forgotten anything.
+    pub limbo: Option<u8>,
 }
 
 impl Promise {
@@ -22,7 +24,17 @@ impl Promise {
         HardState {
             epoch_seen: Epoch::new(u64::from(self.n), VoterId::NONE),
             voted_for: self.voted.map(voter),
+            limbo: self.claim(),
         }
+    }
+
+    /// What it may have forgotten.
+    #[must_use]
+    pub fn claim(self) -> Option<Limbo> {
+        let claim = self.limbo?;
+        Some(Limbo {
+            claim: u64::from(claim),
+        })
     }
 }
 

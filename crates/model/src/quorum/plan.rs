@@ -32,13 +32,23 @@ impl Mutant {
             | Self::TruncateToHighWatermark
             | Self::CompareSeqAlone
             | Self::AppendWithoutComparing => Some(small),
-            Self::LongerTailWins | Self::CommitOldEpochByCount => None,
+            Self::LongerTailWins
+            | Self::CommitOldEpochByCount
+            | Self::RotAsTorn
+            | Self::LimboVotes
+            | Self::LeavesLimboAtCommit
+            | Self::LimboRemembersEpoch => None,
         }
     }
 
     const fn wide(self) -> Bounds {
         match self {
-            Self::CommitOldEpochByCount => Bounds::new(4, 0),
+            // More elections than the mistake takes, or few walks have those that it takes.
+            Self::CommitOldEpochByCount => Bounds::new(6, 0),
+            Self::RotAsTorn
+            | Self::LimboVotes
+            | Self::LeavesLimboAtCommit
+            | Self::LimboRemembersEpoch => Bounds::new(4, 1).rots(1),
             Self::VoteLostOnCrash
             | Self::GrantWithoutLogCheck
             | Self::CountBeforeFsync

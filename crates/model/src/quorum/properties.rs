@@ -152,12 +152,13 @@ fn leaders_are_complete(model: &Quorum, state: &State) -> bool {
     })
 }
 
-/// A disk that was wiped is a fault that the count allows for.
+/// A disk that was wiped, or that has lost something and not been given it again, is a fault that the
+/// count allows for.
 fn acked_on_majority(model: &Quorum, state: &State) -> bool {
     let acked = state.acked.log;
-    let holders = state
-        .voters(model.bounds())
-        .filter(|(_, node)| node.wiped || acked.is_prefix_of(node.kept_log));
+    let holders = state.voters(model.bounds()).filter(|(_, node)| {
+        node.wiped || node.kept_promise.limbo.is_some() || acked.is_prefix_of(node.kept_log)
+    });
     holders.count() >= model.bounds().majority()
 }
 

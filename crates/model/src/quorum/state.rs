@@ -50,6 +50,8 @@ pub struct Spent {
     pub crashes: u8,
     /// Times that a node was parked.
     pub parks: u8,
+    /// Times that a node forgot something.
+    pub rots: u8,
 }
 
 /// A channel.
@@ -121,6 +123,8 @@ pub enum Action {
     Crash(u8),
     /// A node loses its disk and starts again under its old name.
     Wipe(u8),
+    /// A node starts, and has forgotten what it promised, and its log but so much of it.
+    Rot(u8, u8),
     /// A node is parked: its disk is too full.
     Park(u8),
     /// A parked node has room again.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use tetrarch_wire::{
-    ChannelConfig, LogPosition, NodeId, Seq, StoreId, Voter, VoterId,
+    ChannelConfig, HardState, LogPosition, NodeId, Seq, StoreId, Voter, VoterId,
     batch::Control,
     frame::{ChannelMessage, SnapshotChunk, SnapshotHeader, SnapshotRequest, SyncNackCode},
 };
@@ -14,6 +14,7 @@ use crate::{
     PersistToken, Recovered, Replica, Settings,
     membership::ReplicaSet,
     replication::Controls,
+    snapshot,
     testing::{Bench, sent},
 };
 
@@ -461,6 +462,30 @@ fn a_voter_without_the_beginning_of_the_log_is_halted() {
     let asks = pair.leader.ids[2];
     pair.who = asks;
     pair.learner = learner(asks, &pair.leader, Recovered::empty(&pair.leader.genesis));
+    pair.meet();
+    assert_eq!(pair.begun(), []);
+    let expected = HaltReason::MissingRange {
+        tail: Seq::ZERO,
+        leader_log_start: Seq::new(4),
+    };
+    assert_eq!(pair.halted, Some(expected));
+}
+
+/// It was trimmed here as well, says its snapshot, and the log has been lost since.
+#[test]
+fn that_it_was_dropped_on_purpose_gives_nothing_back_to_a_voter() {
+    let mut pair = Pair::new();
+    let asks = pair.leader.ids[2];
+    let before = &pair.leader.replica;
+    let says = snapshot::encode(before.config(), Seq::new(3), &before.producers);
+    let recovered = Recovered {
+        hard_state: HardState::in_limbo(0),
+        snapshot: Some((Seq::new(5), says)),
+        ..Recovered::empty(&pair.leader.genesis)
+    };
+    pair.who = asks;
+    pair.learner = learner(asks, &pair.leader, recovered);
+    assert_eq!(pair.learner.replica.controls.trim_point(), Seq::new(3));
     pair.meet();
     assert_eq!(pair.begun(), []);
     let expected = HaltReason::MissingRange {

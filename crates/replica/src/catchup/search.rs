@@ -136,12 +136,12 @@ impl Replica {
         }
     }
 
-    /// A voter lacks what its leader does not hold. Only retention may have removed it (protocol §9.4).
+    /// A voter lacks what its leader does not hold. Trimming waited for it, so it has lost that, and nobody
+    /// can give it again, even if its snapshot still knows why it was dropped (protocol §9.4).
     pub(super) fn missing_for_good(&mut self, leader_log_start: Seq, ctx: &mut Context<'_>) {
         let tail = self.log.tail().seq;
-        let proven = self.controls.trim_point() >= leader_log_start.previous();
         // A log that has no vote yet was not waited for.
-        if leader_log_start <= tail.next() || proven || !self.is_voter() {
+        if leader_log_start <= tail.next() || !self.is_voter() {
             self.wait(self.settings.heartbeat, ctx);
             return;
         }

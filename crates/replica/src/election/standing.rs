@@ -29,11 +29,12 @@ impl Replica {
         }
     }
 
-    /// Whether this replica may stand at all: a voter whose log is durable to its end and goes as far as it
-    /// ever did, and whose promise is durable, too. A vote for another that is not durable yet is one that
-    /// the other cannot have counted.
+    /// Whether this replica may stand at all: a voter that has forgotten nothing, whose log is durable to its
+    /// end and goes as far as it ever did, and whose promise is durable, too. A vote for another that is not
+    /// durable yet is one that the other cannot have counted.
     pub(crate) fn may_stand(&self) -> bool {
         self.role.get() == ReplicaRole::Replica
+            && self.limbo().is_none()
             && (self.is_voter() || self.is_perhaps_needed())
             && self.log.is_all_durable()
             && self.has_its_log_back()
@@ -81,6 +82,7 @@ impl Replica {
         let promise = HardState {
             epoch_seen: Epoch::new(n, VoterId::NONE),
             voted_for: Some(self.me),
+            limbo: self.hard_state.limbo,
         };
         self.persist_hard_state(promise, ctx);
         self.begin_round(kind, n, ctx);

@@ -23,6 +23,7 @@ fn promise(n: u64, voted_for: Option<VoterId>) -> LogWrite {
     LogWrite::HardState(HardState {
         epoch_seen: Epoch::new(n, VoterId::NONE),
         voted_for,
+        limbo: None,
     })
 }
 

@@ -42,6 +42,7 @@ impl Replica {
         if epoch.n <= self.hard_state.epoch_seen.n {
             return Err(RefusalReason::Stale);
         }
+        self.check_memory()?;
         self.check_nobody_leads(now)?;
         self.check_no_election(request.candidate, now)?;
         check_log(request.last, self.promised_end())
@@ -60,6 +61,7 @@ impl Replica {
         if judged == Err(RefusalReason::Stale) {
             return judged;
         }
+        self.check_memory()?;
         if !self.is_ordered_handover(epoch, request) {
             self.check_nobody_leads(ctx.now.mono)?;
         }
@@ -82,6 +84,15 @@ impl Replica {
             Ok(())
         } else {
             Err(RefusalReason::NotVoter)
+        }
+    }
+
+    /// Who may have forgotten a vote gives none, and who may have forgotten what it acknowledged cannot
+    /// judge a log.
+    fn check_memory(&self) -> Result<(), RefusalReason> {
+        match self.limbo() {
+            Some(_) => Err(RefusalReason::Limbo),
+            None => Ok(()),
         }
     }
 
@@ -150,6 +161,7 @@ impl Replica {
         let promise = HardState {
             epoch_seen: seen,
             voted_for: given,
+            limbo: self.hard_state.limbo,
         };
         self.persist_hard_state(promise, ctx);
         // The candidate gets the time of an election before this voter stands itself.

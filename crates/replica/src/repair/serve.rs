@@ -73,9 +73,9 @@ impl Replica {
     }
 
     /// What is said of batches that this log does not hold: it may have held them before the node let go
-    /// of the channel, until it goes as far again.
+    /// of the channel, until it goes as far again, and who is in limbo may have forgotten them.
     fn does_not_hold_it(&self) -> RepairAnswer {
-        if self.has_its_log_back() {
+        if self.has_its_log_back() && self.limbo().is_none() {
             RepairAnswer::Never
         } else {
             RepairAnswer::Unknown

@@ -22,6 +22,7 @@ impl Replica {
         let promise = HardState {
             epoch_seen: Epoch::new(n, leader.unwrap_or(VoterId::NONE)),
             voted_for: None,
+            limbo: self.hard_state.limbo,
         };
         self.persist_hard_state(promise, ctx);
     }

@@ -228,6 +228,7 @@ impl Chronicle {
     pub(crate) fn i8_durable_on_a_majority(
         &self,
         nodes: &[Node],
+        damaged: &BTreeSet<usize>,
         asked: Asked,
         placed: &[(u64, Seq)],
     ) {
@@ -249,7 +250,8 @@ impl Chronicle {
             // What a disk has lost since it acknowledged may have been counted, and what a node has let go of.
             let gone = |node: &&usize| {
                 let disk = nodes[**node].expected[asked.channel].as_ref();
-                disk.is_none_or(Expected::has_let_go) && !holds(node)
+                let is_gone = damaged.contains(*node) || disk.is_none_or(Expected::has_let_go);
+                is_gone && !holds(node)
             };
             let gone = voters.iter().filter(gone).count();
             assert!(
@@ -294,6 +296,7 @@ impl Chronicle {
                     let damage = process.map_or_else(Vec::new, |process| process.reader.damaged());
                     damage.iter().all(|(uid, _)| *uid != channel.uid)
                         && disk.map(Expected::tail) == committed
+                        && disk.is_some_and(|disk| disk.hard_state.limbo.is_none())
                         && member.map(|(_, member)| member.commit) == committed.map(|at| at.seq)
                 })
             })
@@ -320,12 +323,15 @@ impl Chronicle {
         let is_committed = committed.any(|batch| batch.position() == tail);
         let others = channel.holders.iter().filter(|holder| **holder != node);
         let logs = others.filter_map(|holder| nodes[*holder].expected[index].as_ref());
-        let trimmed = logs.map(|log| log.start.seq).min().unwrap_or(Seq::ZERO);
+        let starts: Vec<Seq> = logs.map(|log| log.start.seq).collect();
+        let trimmed = starts.iter().copied().min().unwrap_or(Seq::ZERO);
+        // Who leads may have trimmed what it has lost, and then it does not ask anybody else.
+        let is_behind = starts.iter().any(|start| tail.seq < *start);
         let lacking = process.reader.damaged().into_iter();
         let is_trimmed = lacking
             .filter(|(uid, _)| *uid == channel.uid)
             .any(|(_, segment)| segment <= trimmed);
-        !is_damaged || !(is_trimmed || (is_halted && !is_committed))
+        !is_damaged || !(is_trimmed || (is_halted && (!is_committed || is_behind)))
     }
 
     /// I9: at the end every acknowledged event is at its seq on every holder, and all logs agree.

@@ -77,11 +77,15 @@ impl Expected {
         self.releases > 0
     }
 
-    /// An order of the node's own has become durable.
-    pub(crate) fn follow(&mut self, order: Option<&WriteOp>) {
+    /// Orders of the node's own have become durable.
+    pub(crate) fn follow(&mut self, orders: &[WriteOp]) {
+        orders.iter().for_each(|order| self.follow_one(order));
+    }
+
+    fn follow_one(&mut self, order: &WriteOp) {
         match order {
-            Some(WriteOp::TakeUp) => self.is_held = true,
-            Some(WriteOp::Release) => {
+            WriteOp::TakeUp => self.is_held = true,
+            WriteOp::Release => {
                 if self.tail().rank() > self.reached.rank() {
                     self.reached = self.tail();
                 }
@@ -92,17 +96,14 @@ impl Expected {
                 self.may_be_trimmed = Seq::ZERO;
             }
             // What is trimmed is seen when it is gone, and nothing is expected of what is deleted.
-            Some(
-                WriteOp::Open { .. }
-                | WriteOp::Append(_)
-                | WriteOp::Truncate(_)
-                | WriteOp::Begin(_)
-                | WriteOp::HardState(_)
-                | WriteOp::CommitHint(_)
-                | WriteOp::Trim { .. }
-                | WriteOp::Delete,
-            )
-            | None => {}
+            WriteOp::Open { .. }
+            | WriteOp::Append(_)
+            | WriteOp::Truncate(_)
+            | WriteOp::Begin(_)
+            | WriteOp::HardState(_)
+            | WriteOp::CommitHint(_)
+            | WriteOp::Trim { .. }
+            | WriteOp::Delete => {}
         }
     }
 
@@ -130,8 +131,10 @@ impl Expected {
         })
     }
 
-    /// Some writes have become durable.
-    pub(crate) fn apply(&mut self, writes: &[LogWrite]) {
+    /// Some writes have become durable. Says whether limbo ends with them, which it does when the log holds
+    /// a batch of an epoch that cannot be forgotten (I21).
+    pub(crate) fn apply(&mut self, writes: &[LogWrite]) -> bool {
+        let before = self.hard_state.limbo;
         for write in writes {
             match write {
                 LogWrite::Append(batches) => {
@@ -155,6 +158,15 @@ impl Expected {
                 LogWrite::CommitHint(_) => {}
             }
         }
+        let ended = before.filter(|_| self.hard_state.limbo.is_none());
+        if let Some(limbo) = ended {
+            let epoch = self.tail().epoch.n;
+            assert!(
+                epoch > limbo.claim,
+                "I21: limbo ends with a log that ends in epoch {epoch}: {limbo:?}"
+            );
+        }
+        ended.is_some()
     }
 
     /// The store has dropped the front of the log.
@@ -219,6 +231,42 @@ impl Expected {
             Some(damage) => differs("damage", &"none", damage),
             None => Ok(()),
         }
+    }
+
+    /// Whether a start found it in limbo for more than is known: an earlier one entered that, and ended
+    /// before anybody was told.
+    pub(crate) fn is_deeper_in_limbo(&self, found: &RecoveredChannel) -> bool {
+        let known = self.hard_state.limbo.map(|limbo| limbo.claim);
+        let claim = found.hard_state.limbo.map(|limbo| limbo.claim);
+        claim > known
+    }
+
+    /// What a store holds that has lost a part of its write-ahead log: what it says, or `None` if its
+    /// segments cannot be read either. Whatever it is, each batch continues the one before it, and so was
+    /// in this very log once.
+    pub(crate) fn what_is_left(
+        &self,
+        found: &RecoveredChannel,
+        reader: &Reader<CrashDisk>,
+    ) -> Option<Self> {
+        let mut left = Self {
+            start: found.log_start,
+            log: Vec::new(),
+            ..self.clone()
+        };
+        while left.tail().seq < found.tail.seq {
+            let next = left.tail().seq.next();
+            let read = reader.read(found.channel, next, 1 << 16).ok()?;
+            for batch in read.batches {
+                assert!(
+                    batch.follows(&left.tail()),
+                    "I26: {batch:?} does not follow"
+                );
+                left.log.push(Rc::new(batch));
+            }
+        }
+        assert_eq!(left.tail(), found.tail, "I26: another end");
+        Some(left)
     }
 
     /// Reads the whole log back and compares it, byte for byte (I26). What is damaged need not be

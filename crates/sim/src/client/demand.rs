@@ -102,7 +102,7 @@ impl World {
                 one.node = deposed.or(Some(node));
                 self.chronicle.acknowledged(asked, &placed);
                 self.chronicle
-                    .i8_durable_on_a_majority(&self.nodes, asked, &placed);
+                    .i8_durable_on_a_majority(&self.nodes, &self.damaged, asked, &placed);
                 if let Some(expected) = &self.nodes[node].expected[asked.channel] {
                     self.chronicle
                         .i12_fencing(node, asked.channel, expected, *epoch);

@@ -265,7 +265,8 @@ impl World {
                 self.open_again(node, channel, (hard_state, reached, releases), &mut process);
             }
             Holding::Never | Holding::Held { .. } => {
-                self.open_new(node, channel, &mut process.shard, &mut process.queue);
+                let parts = (&mut process.shard, &mut process.queue);
+                self.open_new(node, channel, None, parts);
             }
         }
         self.nodes[node].process = Some(process);
@@ -311,7 +312,7 @@ impl World {
     /// The channel exists no more.
     fn lets_go(&mut self, node: usize, channel: ChannelIndex) {
         self.leaves(node, channel, Input::Close, WriteOp::Delete);
-        self.nodes[node].expected[channel] = None;
+        self.forget(node, channel);
     }
 
     fn leaves(&mut self, node: usize, channel: ChannelIndex, last: Input, order: WriteOp) {
@@ -321,7 +322,7 @@ impl World {
         if let Some(process) = &mut self.nodes[node].process {
             drop(process.shard.remove(created.uid));
             process.hub.forget(created.uid);
-            super::store::order(&mut process.queue, created, channel, order);
+            super::store::order(&mut process.queue, created, channel, vec![order]);
         }
         self.write_next(node);
     }

@@ -4,10 +4,11 @@ use tetrarch_fsm::LEGAL_TRANSITIONS;
 use tetrarch_replica::{AdminOutcome, Effect, LogWrite, PersistToken, RoleChange};
 use tetrarch_wire::{
     ReplicaRole,
-    frame::{ChannelMessage, NackCode, VoteKind},
+    frame::{ChannelMessage, NackCode, RepairAnswer, VoteKind},
 };
 
 use crate::{
+    check::Expected,
     network::{Packet, Way},
     timeline::Mark,
     world::{ChannelIndex, Event, MS, World},
@@ -189,6 +190,7 @@ impl World {
             let me = self.nodes[node].voter;
             self.chronicle
                 .i5_persistence_before_promise(me, expected, epoch, message);
+            i21_who_may_have_forgotten_does_not_vote(node, expected, message);
         }
         match message {
             ChannelMessage::Append(append) => {
@@ -276,5 +278,34 @@ const fn nack_name(code: NackCode) -> &'static str {
         NackCode::DiskPressure => "nack disk pressure",
         NackCode::Limbo => "nack limbo",
         NackCode::Busy => "nack busy",
+    }
+}
+
+/// I21: a voter in limbo gives no vote, never stands, and does not say of a batch that it never had it.
+fn i21_who_may_have_forgotten_does_not_vote(
+    node: usize,
+    disk: &Expected,
+    message: &ChannelMessage,
+) {
+    if disk.hard_state.limbo.is_none() {
+        return;
+    }
+    match message {
+        ChannelMessage::VoteRequest(request) => {
+            panic!("I21: n{node} stands in limbo: {request:?}");
+        }
+        ChannelMessage::VoteResponse(response) => {
+            assert!(
+                response.refusal.is_some(),
+                "I21: n{node} votes in limbo: {response:?}"
+            );
+        }
+        ChannelMessage::RepairResponse(response) => {
+            assert!(
+                !response.answers.contains(&RepairAnswer::Never),
+                "I21: n{node} says in limbo what it never had"
+            );
+        }
+        _ => {}
     }
 }

@@ -69,6 +69,8 @@ pub(crate) struct Node {
     pub(crate) write_fails: bool,
     /// After how many steps of the disk the power goes while the node starts.
     pub(crate) power_ends_in_start: Option<u64>,
+    /// A start ended before anybody was told what it had found, and what it did about that may be durable.
+    pub(crate) start_ended_early: bool,
 }
 
 impl Node {
@@ -123,6 +125,7 @@ impl Node {
             sync_fails: 0,
             write_fails: false,
             power_ends_in_start: None,
+            start_ended_early: false,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Starts and ends of processes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tetrarch_log::{CrashDisk, GroupQueue, OpenedStore, RecoveredChannel, WriteOp};
 use tetrarch_replica::{
@@ -37,6 +37,7 @@ impl World {
                 self.tally.count("starts that the disk refused");
                 self.trace
                     .say(self.now, node, || format!("does not start: {error}"));
+                self.nodes[node].start_ended_early = true;
                 self.at(500 * MS, Event::Start { node });
                 return;
             }
@@ -47,8 +48,8 @@ impl World {
             "n{node} has lost {:?}",
             opened.lost
         );
-        self.give_up_what_is_damaged(node, &opened);
-        self.compare(node, &opened);
+        let forgotten = self.notice_damage(node, &opened);
+        self.compare(node, &opened, &forgotten);
         self.nodes[node].starts += 1;
         let start = self.nodes[node].starts;
         let OpenedStore {
@@ -57,6 +58,7 @@ impl World {
             flusher,
             reader,
             channels,
+            limbo,
             ..
         } = opened;
         let mut shard = Shard::new(KEEPER, self.settings.heartbeat);
@@ -72,14 +74,15 @@ impl World {
                 self.open(node, channel, found, &mut shard);
             } else if !self.is_held(node, channel) {
                 let created = &self.channels[channel];
-                super::store::order(&mut queue, created, channel, WriteOp::Delete);
+                super::store::order(&mut queue, created, channel, vec![WriteOp::Delete]);
             }
         }
         for channel in 0..self.channels.len() {
             let is_held = self.nodes[node].expected[channel].is_some();
             let created = &self.channels[channel];
             if is_held && created.known_to.contains(&node) && !shard.contains(created.uid) {
-                self.open_new(node, channel, &mut shard, &mut queue);
+                let promise = limbo.filter(|_| forgotten.contains(&channel));
+                self.open_new(node, channel, promise, (&mut shard, &mut queue));
             }
         }
         let settings = BeatSettings {
@@ -133,20 +136,25 @@ impl World {
         })
     }
 
-    /// A channel of which the store knows nothing is taken up.
+    /// A channel of which the store knows nothing is taken up, with the promise of one of which it knew
+    /// something once.
     pub(super) fn open_new(
         &mut self,
         node: usize,
         channel: ChannelIndex,
-        shard: &mut Shard<Member>,
-        queue: &mut GroupQueue<Origin>,
+        promise: Option<HardState>,
+        (shard, queue): (&mut Shard<Member>, &mut GroupQueue<Origin>),
     ) {
-        self.open(node, channel, None, shard);
-        let op = WriteOp::Open {
-            name: format!("c{channel}"),
-            genesis: self.channels[channel].genesis.clone(),
-        };
-        super::store::order(queue, &self.channels[channel], channel, op);
+        let genesis = self.channels[channel].genesis.clone();
+        let found = promise.map(|hard_state| Recovered {
+            hard_state,
+            ..Recovered::empty(&genesis)
+        });
+        self.open(node, channel, found, shard);
+        let name = format!("c{channel}");
+        let ops = [WriteOp::Open { name, genesis }].into_iter();
+        let ops = ops.chain(promise.map(WriteOp::HardState)).collect();
+        super::store::order(queue, &self.channels[channel], channel, ops);
     }
 
     /// A channel that the store has let go of is taken up again, with what it has promised.
@@ -167,7 +175,7 @@ impl World {
         let uid = self.channels[channel].uid;
         process.queue.forget_failures(uid);
         let created = &self.channels[channel];
-        super::store::order(&mut process.queue, created, channel, WriteOp::TakeUp);
+        super::store::order(&mut process.queue, created, channel, vec![WriteOp::TakeUp]);
     }
 
     /// A channel that was halted from the start on is opened once more.
@@ -240,7 +248,13 @@ impl World {
     }
 
     /// Everything reported durable is there; of the groups that nobody was told of, the first few.
-    fn compare(&mut self, node: usize, opened: &OpenedStore<CrashDisk>) {
+    /// Of channels that have forgotten something it is known already what is left.
+    fn compare(
+        &mut self,
+        node: usize,
+        opened: &OpenedStore<CrashDisk>,
+        forgotten: &BTreeSet<ChannelIndex>,
+    ) {
         let interrupted = std::mem::take(&mut self.nodes[node].interrupted);
         let mut expected = std::mem::take(&mut self.nodes[node].expected);
         if self.is_damaged(node) {
@@ -248,20 +262,23 @@ impl World {
         }
         let mut differences = Vec::new();
         let mut rest = interrupted.iter();
-        while let Err(difference) = self.fits(&expected, opened) {
+        while let Err(difference) = self.fits(&expected, opened, forgotten) {
             differences.push(difference);
             let Some(group) = rest.next() else {
                 panic!("I8: n{node} started with another state: {differences:#?}");
             };
             self.tally.count("groups found that nobody was told of");
             for origin in group {
-                let is_refused = self.may_be_refused(node, origin, &expected, opened);
+                let is_refused = forgotten.contains(&origin.channel)
+                    || self.may_be_refused(node, origin, &expected, opened);
                 if let Some(expected) = &mut expected[origin.channel]
                     && !is_refused
                     && expected.takes(&origin.writes)
                 {
-                    expected.apply(&origin.writes);
-                    expected.follow(origin.order.as_ref());
+                    if expected.apply(&origin.writes) {
+                        self.tally.count("channels that left limbo");
+                    }
+                    expected.follow(&origin.order);
                 }
             }
         }
@@ -314,26 +331,82 @@ impl World {
         }
     }
 
-    /// What is damaged is given up, if the node knows that it is.
-    fn give_up_what_is_damaged(&mut self, node: usize, opened: &OpenedStore<CrashDisk>) {
+    /// What is damaged beyond mending is given up, if the node knows that it is. Gives the channels that
+    /// have forgotten something, and whose stores now hold what they say they hold.
+    fn notice_damage(
+        &mut self,
+        node: usize,
+        opened: &OpenedStore<CrashDisk>,
+    ) -> BTreeSet<ChannelIndex> {
+        let mut forgotten = BTreeSet::new();
+        let earlier_ended = std::mem::take(&mut self.nodes[node].start_ended_early);
         if !self.is_damaged(node) {
-            return;
+            return forgotten;
         }
-        let lost = opened.lost.iter().map(|(uid, _)| *uid);
-        let halted = opened
-            .channels
-            .iter()
-            .filter(|found| found.halted.is_some());
-        let given_up: Vec<_> = lost.chain(halted.map(|found| found.channel)).collect();
-        for uid in given_up {
-            let channel = self.index_of(uid);
-            self.gives_up(node, channel);
+        for (uid, damage) in &opened.lost {
+            let channel = self.index_of(*uid);
+            match opened.limbo.filter(|_| damage.may_begin_anew()) {
+                Some(promise) if self.nodes[node].expected[channel].is_some() => {
+                    let origin = self.channels[channel].genesis.genesis_link();
+                    let nothing = Expected::new(LogPosition::origin(origin));
+                    self.enters_limbo(node, channel, promise, nothing);
+                    forgotten.insert(channel);
+                }
+                _ => self.gives_up(node, channel),
+            }
         }
+        for found in &opened.channels {
+            let channel = self.index_of(found.channel);
+            if let Some(damage) = &found.halted {
+                assert!(
+                    !damage.may_begin_anew(),
+                    "I21: n{node} is halted by damage to its write-ahead log: {damage}"
+                );
+                self.gives_up(node, channel);
+            } else if let Some(before) = &self.nodes[node].expected[channel]
+                && (found.doubt.is_some() || (earlier_ended && before.is_deeper_in_limbo(found)))
+            {
+                match before.what_is_left(found, &opened.reader) {
+                    Some(left) => self.enters_limbo(node, channel, found.hard_state, left),
+                    // Segments are damaged as well: what they held nobody can tell here.
+                    None => self.gives_up(node, channel),
+                }
+                forgotten.insert(channel);
+            }
+        }
+        forgotten
+    }
+
+    /// I21: whatever the channel had promised on this node, it promises more now.
+    fn enters_limbo(
+        &mut self,
+        node: usize,
+        channel: ChannelIndex,
+        promise: HardState,
+        mut left: Expected,
+    ) {
+        let before = self.nodes[node].expected[channel].as_ref();
+        let is_in_limbo = before.is_some_and(|before| before.hard_state.limbo.is_some());
+        self.tally.count(match is_in_limbo {
+            false => "channels that entered limbo",
+            true => "channels that entered limbo once more",
+        });
+        let promised = before.map_or(0, |before| before.hard_state.epoch_seen.n);
+        assert!(
+            promise.limbo.is_some_and(|limbo| limbo.claim >= promised)
+                && promise.epoch_seen.n > promised,
+            "I21: n{node} had promised {promised} in channel {channel} and forgets it: {promise:?}"
+        );
+        left.hard_state = promise;
+        self.nodes[node].expected[channel] = Some(left);
     }
 
     /// What the start has done so far is as durable as a power cut leaves it.
     fn power_ended_in_start(&mut self, node: usize) {
         self.tally.count("power cuts during a start");
+        self.trace
+            .say(self.now, node, || "its power goes in its start".to_owned());
+        self.nodes[node].start_ended_early = true;
         let dice = &mut self.dice;
         let crashed = self.nodes[node]
             .disk
@@ -349,6 +422,7 @@ impl World {
         &self,
         expected: &[Option<Expected>],
         opened: &OpenedStore<CrashDisk>,
+        forgotten: &BTreeSet<ChannelIndex>,
     ) -> Result<(), String> {
         for (channel, expected) in expected.iter().enumerate() {
             let Some(expected) = expected else { continue };
@@ -358,7 +432,7 @@ impl World {
                 Some(found) => expected
                     .compare(found)
                     .map_err(|why| format!("channel {channel}: {why}"))?,
-                None if expected.is_untouched() => {}
+                None if expected.is_untouched() || forgotten.contains(&channel) => {}
                 None => return Err(format!("channel {channel} is not there")),
             }
         }

@@ -21,7 +21,7 @@ pub(crate) struct Origin {
     pub(crate) token: Option<PersistToken>,
     pub(crate) writes: Vec<LogWrite>,
     /// The node's own, if it is that.
-    pub(crate) order: Option<WriteOp>,
+    pub(crate) order: Vec<WriteOp>,
 }
 
 /// A write of the node's own.
@@ -29,17 +29,17 @@ pub(super) fn order(
     queue: &mut GroupQueue<Origin>,
     channel: &Channel,
     index: ChannelIndex,
-    op: WriteOp,
+    ops: Vec<WriteOp>,
 ) {
     let request = WriteRequest {
         channel: channel.uid,
-        ops: vec![op.clone()],
+        ops: ops.clone(),
     };
     let origin = Origin {
         channel: index,
         token: None,
         writes: Vec::new(),
-        order: Some(op),
+        order: ops,
     };
     assert!(
         queue.push(request, Issuer::Node, origin).is_ok(),
@@ -81,7 +81,7 @@ impl World {
             channel,
             token: Some(token),
             writes,
-            order: None,
+            order: Vec::new(),
         };
         let Some(process) = &mut self.nodes[node].process else {
             return;
@@ -124,7 +124,12 @@ impl World {
         if let Some(expected) = &mut known.expected[channel] {
             expected.may_be_trimmed = expected.may_be_trimmed.max(upto);
         }
-        order(&mut process.queue, created, channel, WriteOp::Trim { upto });
+        order(
+            &mut process.queue,
+            created,
+            channel,
+            vec![WriteOp::Trim { upto }],
+        );
         self.write_next(node);
     }
 
@@ -333,11 +338,12 @@ impl World {
                         .i11_a_log_begins_at_what_is_committed(channel, node, *start);
                 }
             }
-            expected.apply(&writes);
-            expected.follow(order.as_ref());
-            let promise = expected.hard_state;
+            if expected.apply(&writes) {
+                self.tally.count("channels that left limbo");
+            }
+            expected.follow(&order);
             self.chronicle
-                .i4_promises_never_go_back(node, channel, promise);
+                .i4_promises_never_go_back(node, channel, expected.hard_state);
         }
         if let Some(start) = begun {
             self.i14_a_log_begins_with_its_snapshot(node, channel, start);

@@ -26,6 +26,7 @@ struct Shown {
     intact: bool,
     channels: usize,
     segments: usize,
+    forks: usize,
     batches: u64,
     bytes: u64,
     wal_groups: usize,
@@ -68,8 +69,8 @@ fn print(shown: &Shown) -> Result<(), Error> {
         shown.store, shown.node
     ))?;
     output::data(format_args!(
-        "{} channels, {} segments, {} batches, {} bytes, {} groups in the write-ahead log",
-        shown.channels, shown.segments, shown.batches, shown.bytes, shown.wal_groups
+        "{} channels, {} segments, {} forks, {} batches, {} bytes, {} groups in the write-ahead log",
+        shown.channels, shown.segments, shown.forks, shown.batches, shown.bytes, shown.wal_groups
     ))?;
     for finding in &shown.findings {
         let weight = if finding.loss { "lost" } else { "heals" };
@@ -86,6 +87,7 @@ impl From<&VerifyReport> for Shown {
             intact: report.is_intact(),
             channels: report.channels,
             segments: report.segments,
+            forks: report.forks,
             batches: report.batches,
             bytes: report.bytes,
             wal_groups: report.groups,

@@ -28,6 +28,8 @@ pub struct ChannelShown {
     pub log_start: Option<u64>,
     /// Why it is halted on the asked node.
     pub halted: Option<String>,
+    /// Why the asked node does not vote in it, if it may have forgotten what it promised.
+    pub limbo: Option<String>,
     /// How long it keeps events.
     pub retention: RetentionShown,
     /// Its uid.
@@ -65,6 +67,7 @@ impl From<ChannelStatus> for ChannelShown {
             replicas: channel.replicas.into_iter().map(Into::into).collect(),
             log_start: channel.log_start.map(seq),
             halted: channel.halted,
+            limbo: channel.limbo,
             retention: channel.retention.into(),
             uid: channel.uid.to_string(),
         }
@@ -97,9 +100,10 @@ impl ChannelShown {
     #[must_use]
     pub fn row(self) -> Vec<String> {
         let replicas: Vec<_> = self.replicas.iter().map(ReplicaShown::brief).collect();
-        let name = match self.halted {
-            Some(_) => format!("{} (halted)", self.name),
-            None => self.name,
+        let name = match (self.halted, self.limbo) {
+            (Some(_), _) => format!("{} (halted)", self.name),
+            (None, Some(_)) => format!("{} (limbo)", self.name),
+            (None, None) => self.name,
         };
         vec![
             name,

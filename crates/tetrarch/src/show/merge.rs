@@ -68,6 +68,9 @@ fn merge_channel(known: &mut ChannelStatus, said: ChannelStatus, teller: &str) {
     if let Some(halted) = said.halted {
         known.halted = Some(format!("on {teller}: {halted}"));
     }
+    if let Some(limbo) = said.limbo {
+        known.limbo = Some(format!("on {teller}: {limbo}"));
+    }
 }
 
 fn merge_replica(row: &mut ReplicaStatus, said: ReplicaStatus, teller: &str, leads: bool) {
@@ -118,6 +121,7 @@ mod tests {
                 tail: Some(Seq::new(tail)),
                 commit: Some(Seq::new(tail)),
                 halted: None,
+                limbo: None,
                 replicas: vec![row("n1"), row("n2")],
             }],
         }

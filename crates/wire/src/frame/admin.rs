@@ -246,6 +246,8 @@ pub struct ChannelStatus {
     pub commit: Option<Seq>,
     /// Why the channel is halted on the asked node, if it is.
     pub halted: Option<String>,
+    /// Why the asked node does not vote in it, if it may have forgotten what it promised.
+    pub limbo: Option<String>,
     /// How far the placement is that the asked node knows.
     pub placement: Placement,
     /// Its replicas.
@@ -260,6 +262,9 @@ impl Checked for ChannelStatus {
         }
         if let Some(halted) = &self.halted {
             check_text("reason of a halt", halted)?;
+        }
+        if let Some(limbo) = &self.limbo {
+            check_text("reason of limbo", limbo)?;
         }
         check_count(
             "number of replicas",

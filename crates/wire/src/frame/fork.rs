@@ -6,7 +6,7 @@ use super::{
     SyncClass,
     structure::{Checked, always_valid, check_count},
 };
-use crate::{DecodeError, Epoch, EpochStart, Link, LogPosition, Seq, VoterId, limits};
+use crate::{DecodeError, Epoch, EpochStart, ForkId, Link, LogPosition, Seq, VoterId, limits};
 
 /// A leader that met another stands still and says where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,7 +34,7 @@ pub struct ConflictResult {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ForkReport {
     /// The fork.
-    pub fork_id: [u8; 16],
+    pub fork_id: ForkId,
     /// Its first seq.
     pub base: Seq,
     /// Link of the position before it.
@@ -65,7 +65,7 @@ pub struct ForkPull {
     /// Numbers the request; the answer is a catch-up chunk.
     pub request: u64,
     /// The fork.
-    pub fork_id: [u8; 16],
+    pub fork_id: ForkId,
     /// First seq wanted.
     pub from: Seq,
     /// Most bytes to send.
@@ -78,7 +78,7 @@ pub struct ForkPull {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ForkResolved {
     /// The fork.
-    pub fork_id: [u8; 16],
+    pub fork_id: ForkId,
     /// The last seq of the fork that is settled.
     pub upto: Seq,
     /// Where its events are in the main log: first and last seq of each run, at most

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use serde::Serialize;
 use tetrarch_wire::{
-    Batch, ChannelConfig, DecodeError, EpochStart, Event, Frame, LogPosition, NodeId,
+    Batch, ChannelConfig, DecodeError, EpochStart, Event, ForkId, Frame, LogPosition, NodeId,
     ProducerEpoch, ProducerId, ProducerSeq, Seq, Voter,
     batch::{BatchDraft, EventBlock},
     frame::{
@@ -209,7 +209,7 @@ fn channel_cases() -> [Case; 6] {
             limit: limits::MAX_FORK_EPOCHS,
             make: |count| {
                 let value = ForkReport {
-                    fork_id: [1; 16],
+                    fork_id: ForkId::from_bytes([1; 16]),
                     base: Seq::FIRST,
                     base_link: position().link,
                     epochs: epochs(count),
@@ -225,7 +225,7 @@ fn channel_cases() -> [Case; 6] {
             limit: limits::MAX_FORK_RANGES,
             make: |count| {
                 let value = ForkResolved {
-                    fork_id: [1; 16],
+                    fork_id: ForkId::from_bytes([1; 16]),
                     upto: Seq::FIRST,
                     ranges: vec![(Seq::FIRST, Seq::FIRST); count],
                 };

@@ -122,6 +122,7 @@ impl Witness {
         let HardState {
             epoch_seen,
             voted_for,
+            limbo: _,
         } = disk.hard_state;
         self.votes.retain(|n, _| *n < epoch_seen.n);
         self.votes

@@ -38,6 +38,7 @@ pub(super) struct Cells {
     pub(super) own: bool,
     role: AtomicU8,
     halted: Mutex<Option<&'static str>>,
+    limbo: AtomicBool,
     pub(super) leaderless: Leaderless,
     pub(super) epoch: AtomicU64,
     pub(super) log_start: AtomicU64,
@@ -59,6 +60,7 @@ impl Cells {
             own,
             role: AtomicU8::new(ReplicaRole::Idle.into()),
             halted: Mutex::default(),
+            limbo: AtomicBool::default(),
             leaderless: Leaderless::since(Instant::now()),
             epoch: AtomicU64::default(),
             log_start: AtomicU64::default(),
@@ -90,6 +92,14 @@ impl Cells {
 
     pub(super) fn halt(&self, word: &'static str) {
         *self.halted.lock().unwrap_or_else(PoisonError::into_inner) = Some(word);
+    }
+
+    pub(super) fn limbo(&self) -> bool {
+        self.limbo.load(Relaxed)
+    }
+
+    pub(super) fn set_limbo(&self, is_in_limbo: bool) {
+        self.limbo.store(is_in_limbo, Relaxed);
     }
 
     pub(super) fn progress(&self, progress: &Progress) {

@@ -79,6 +79,11 @@ impl ChannelTelemetry {
         tracing::error!(channel = self.cells().name, reason = word, detail = ?reason, "channel halted");
     }
 
+    /// Whether the node may have forgotten what it promised in the channel.
+    pub fn limbo(&self, is_in_limbo: bool) {
+        self.cells().set_limbo(is_in_limbo);
+    }
+
     /// Where the channel stands after a step.
     pub fn progress(&self, progress: &Progress) {
         self.cells().progress(progress);

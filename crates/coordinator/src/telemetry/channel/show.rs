@@ -53,6 +53,12 @@ fn show_roles(page: &mut Page<'_>, shown: &Shown) -> fmt::Result {
             let mut halted = summary.halted.iter();
             halted.try_for_each(|(reason, count)| series.number(&[channel, reason], *count))
         },
+    )?;
+    each(
+        page,
+        &table::CHANNEL_LIMBO,
+        shown,
+        |series, channel, summary| series.number(&[channel], summary.limbo),
     )
 }
 

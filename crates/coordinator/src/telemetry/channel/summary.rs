@@ -50,6 +50,7 @@ pub(super) struct Summary {
     pub(super) position: Option<Position>,
     pub(super) roles: [u64; ReplicaRole::ALL.len()],
     pub(super) halted: BTreeMap<&'static str, u64>,
+    pub(super) limbo: u64,
     pub(super) lag: BTreeMap<String, (Lag, Duration)>,
     pub(super) subscriptions: u64,
     pub(super) subscription_lag: BTreeMap<String, u64>,
@@ -73,6 +74,7 @@ impl Summary {
         if let Some(word) = cells.halted() {
             *self.halted.entry(word).or_default() += 1;
         }
+        self.limbo += u64::from(cells.limbo());
         self.add_lag(cells);
         self.add_subscriptions(cells);
     }

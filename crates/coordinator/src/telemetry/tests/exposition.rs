@@ -32,6 +32,7 @@ fn busy() -> (Telemetry, Vec<Box<dyn Send>>) {
         UNIX_EPOCH + Duration::from_secs(2_000_000_000),
     );
     telemetry.store().damaged(0);
+    telemetry.store().damaged_forks(0);
     telemetry.store().disk(&DiskSample {
         level: DiskLevel::Low,
         free: 5,
@@ -128,6 +129,7 @@ fn what_is_measured_is_what_is_shown() {
     store.state(StoreState::Healthy);
     store.error(StoreErrorKind::StorageFull);
     store.damaged(2);
+    store.damaged_forks(3);
     store.mended();
     store.group_synced(&GroupSynced {
         bytes: 8_192,
@@ -156,6 +158,7 @@ fn what_is_measured_is_what_is_shown() {
         ("tetrarch_store_state{state=\"recovering\"}", 0.0),
         ("tetrarch_store_errors_total{kind=\"storage_full\"}", 1.0),
         ("tetrarch_damaged_segments", 2.0),
+        ("tetrarch_damaged_forks", 3.0),
         ("tetrarch_segments_mended_total", 1.0),
         (
             "tetrarch_wal_sync_latency_seconds_bucket{le=\"0.0001\"}",

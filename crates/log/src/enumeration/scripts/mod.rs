@@ -2,6 +2,7 @@
 //! what it depends on. What a script prepares is not cut; what it lives is cut after every step.
 
 mod files;
+mod forks;
 mod starts;
 mod writes;
 
@@ -37,6 +38,8 @@ pub fn scripts() -> Vec<Script> {
         script("trim", filled, writes::trim),
         script("snapshots", filled, writes::snapshots),
         script("begin", filled, writes::begin),
+        script("seal", filled, forks::seal),
+        script("drop-fork", filled, forks::drop),
         script("checkpoint", started, files::checkpoint),
         script("recycle", started, files::recycle),
         script("delete", filled, files::delete),

@@ -82,11 +82,11 @@ pub(super) fn rotten_beyond_telling(life: &mut Life) -> Lived {
     Some(())
 }
 
-/// A channel that was found damaged stays halted, whatever happens to the start that finds it; and one
+/// A channel that was found damaged stays in limbo, whatever happens to the start that finds it; and one
 /// that was found lost stays lost.
 pub(super) fn live_with_rot(life: &mut Life) -> Lived {
     life.start()?;
-    life.commit(|group| group.vote(1, 6).vote(2, 7))?;
+    life.commit(|group| group.learn_in_limbo(1, 500_000).learn_in_limbo(2, 500_000))?;
     life.flush()?;
     life.restart()?;
     life.flush_all()?;

@@ -176,3 +176,19 @@ fn what_the_disk_refuses_to_give_is_never_called_torn() {
         [replay(1, 0), lost]
     );
 }
+
+#[test]
+fn a_file_that_is_cut_short_is_a_loss_unless_the_next_one_continues_it() {
+    let cut = Extent::CutShort { offset: 1 };
+    let lost = Step::Lost {
+        incarnation: 1,
+        offset: 1,
+    };
+    let one = [good(0, 1, 0), cut.clone()];
+    assert_eq!(judged(&[&one]), [replay(1, 0), lost]);
+    assert_eq!(judged(&[&[cut]]), [lost]);
+    let two = [good(0, 2, 1), bad(1, None)];
+    assert_eq!(judged(&[&one, &two]), [replay(1, 0), replay(2, 0)]);
+    let two = [good(0, 3, 2), bad(1, None)];
+    assert_eq!(judged(&[&one, &two]), [replay(1, 0), lost, replay(2, 0)]);
+}

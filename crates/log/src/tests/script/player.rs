@@ -228,6 +228,7 @@ impl Player {
                 WriteOp::HardState(HardState {
                     epoch_seen: Epoch::new(self.epoch, VoterId::from_bytes([7; 16])),
                     voted_for: (self.epoch & 1 == 0).then_some(VoterId::from_bytes([8; 16])),
+                    limbo: None,
                 })
             }
             Op::Hint { at } => WriteOp::CommitHint(Seq::new(part(*at, 0, batches) as u64)),

@@ -94,6 +94,9 @@ pub(super) fn show(args: &ShowArgs) -> Result<(), Error> {
         if let Some(halted) = &shown.halted {
             output::data(format_args!("halted  {halted}"))?;
         }
+        if let Some(limbo) = &shown.limbo {
+            output::data(format_args!("limbo   {limbo}"))?;
+        }
         output::data("")?;
         let replicas = shown.replicas.clone();
         output::table(&ChannelShown::HEADINGS, [shown.row()])?;

@@ -163,6 +163,7 @@ fn channel() -> ChannelStatus {
         tail: Some(Seq::new(306)),
         commit: Some(Seq::new(303)),
         halted: Some("rotten".into()),
+        limbo: Some("rot".into()),
         placement: placement(),
         replicas: vec![ReplicaStatus {
             node: "n2".into(),

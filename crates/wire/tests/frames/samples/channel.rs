@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use tetrarch_wire::{
-    EpochStart, Frame, Seq, checksum,
+    EpochStart, ForkId, Frame, Seq, checksum,
     frame::{
         Append, AppendAck, AppendNack, ChannelFrame, ChannelMessage, ConflictResult, DiskLevel,
         FindPoint, ForkPull, ForkReport, ForkResolved, LeaderConflict, NackCode, PlacementReport,
@@ -259,7 +259,7 @@ fn repair() -> Vec<Named> {
 }
 
 fn forks() -> Vec<Named> {
-    let fork_id = [0x66; 16];
+    let fork_id = ForkId::from_bytes([0x66; 16]);
     vec![
         plain(ChannelMessage::LeaderConflict(LeaderConflict {
             frozen: position(),
