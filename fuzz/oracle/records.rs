@@ -117,7 +117,11 @@ fn command(cursor: &mut Cursor<'_>) -> CatalogCommand {
                 max_events: Some(cursor.number()),
             },
         },
-        200..=255 => CatalogCommand::Delete { uid },
+        200..=239 => CatalogCommand::Delete { uid },
+        240..=255 => CatalogCommand::Drain {
+            node: voter(cursor.byte() % 5).node,
+            is_drained: cursor.happens(160),
+        },
     }
 }
 

@@ -192,6 +192,23 @@ impl<'a> Admin<'a> {
         }
     }
 
+    /// Makes a node hold no channel any more: the leader of the catalog moves each to another node, as far as
+    /// there is one that may hold it, and gives the node no new one. Or lets it hold channels again.
+    ///
+    /// # Errors
+    /// If there is no such node, the client has no right, or no node answers in time.
+    pub async fn drain(&self, node: &str, is_drained: bool) -> Result<()> {
+        let node = self.node_id(node).await?;
+        let asked = self
+            .request(|request| AdminRequest::Drain {
+                request,
+                node,
+                is_drained,
+            })
+            .await;
+        done(asked)
+    }
+
     /// Describes all nodes and channels as the asked node sees them.
     ///
     /// # Errors

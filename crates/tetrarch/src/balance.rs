@@ -29,7 +29,7 @@ pub struct Plan {
 /// Plans as few handovers as it takes so that no node leads two channels more than another one that could
 /// lead some of them instead, directly or because others change places.
 ///
-/// A node that is not heard, or is short of room, leads nothing more than it does; nor does a replica that is
+/// A node that is not heard, is drained, or is short of room, leads nothing more than it does; nor does a replica that is
 /// not known to follow. Channels without a leader are left alone.
 #[must_use]
 pub fn plan(nodes: &[NodeStatus], channels: &[ChannelStatus]) -> Plan {
@@ -187,7 +187,7 @@ fn is_well(node: &NodeStatus) -> bool {
     let has_room = node
         .disk_level
         .is_none_or(|level| level == DiskLevel::Green);
-    node.alive && has_room
+    node.alive && has_room && !node.is_drained
 }
 
 fn could_lead(replica: &ReplicaStatus) -> bool {
@@ -209,6 +209,7 @@ mod tests {
             alive: true,
             disk_level: Some(DiskLevel::Green),
             free_bytes: None,
+            is_drained: false,
         }
     }
 

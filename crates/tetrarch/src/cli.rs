@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    bench, cert, channel, config, context, demo, dev, format, fsm, init, publish, rebalance, serve,
-    status, subscribe, verify,
+    bench, cert, channel, config, context, demo, dev, format, fsm, init, node, publish, rebalance,
+    serve, status, subscribe, verify,
 };
 use crate::error::Error;
 use crate::exit;
@@ -27,6 +27,7 @@ enum Command {
     Format(format::Args),
     Cert(cert::Args),
     Channel(channel::Args),
+    Node(node::Args),
     Pub(publish::Args),
     Sub(subscribe::Args),
     Status(status::Args),
@@ -52,6 +53,7 @@ impl Cli {
             Command::Format(args) => format::run(&args),
             Command::Cert(args) => cert::run(&args),
             Command::Channel(args) => channel::run(&args),
+            Command::Node(args) => node::run(&args),
             Command::Pub(args) => publish::run(&args),
             Command::Sub(args) => subscribe::run(&args),
             Command::Status(args) => status::run(&args),

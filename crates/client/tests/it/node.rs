@@ -304,9 +304,9 @@ fn administer(world: &mut World, request: &AdminRequest) -> AdminResponse {
                 next,
             }
         }
-        AdminRequest::AlterChannel { .. } | AdminRequest::Relinquish { .. } => {
-            AdminResponse::Done { request: number }
-        }
+        AdminRequest::AlterChannel { .. }
+        | AdminRequest::Relinquish { .. }
+        | AdminRequest::Drain { .. } => AdminResponse::Done { request: number },
         AdminRequest::MoveChannel { .. } => AdminResponse::Moving {
             request: number,
             placement: UNMOVED,
@@ -368,6 +368,7 @@ fn status(world: &World, after: Option<&str>) -> StatusPage {
         alive: true,
         disk_level: None,
         free_bytes: None,
+        is_drained: false,
     });
     StatusPage {
         asked: "n1".to_owned(),

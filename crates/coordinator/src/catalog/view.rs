@@ -12,7 +12,7 @@ use tetrarch_replica::{
     catalog::{AssignmentChange, Catalog, CatalogChange, CatalogPage},
     membership::ReplicaSet,
 };
-use tetrarch_wire::{ChannelUid, Seq, VoterId, frame::CatalogCommand, frame::ChannelEntry};
+use tetrarch_wire::{ChannelUid, NodeId, Seq, VoterId, frame::CatalogCommand, frame::ChannelEntry};
 use tokio::sync::watch;
 
 /// How many outcomes are kept for those who proposed the commands.
@@ -81,6 +81,34 @@ impl CatalogView {
         self.read().catalog.was_deleted(channel)
     }
 
+    /// The nodes that are to hold no channel.
+    pub(crate) fn drained(&self) -> BTreeSet<NodeId> {
+        self.read().catalog.drained().clone()
+    }
+
+    /// Channels that are still wanted on drained nodes, by name, with their holders; and how many
+    /// channels are moving.
+    pub(super) fn to_evacuate(&self) -> (Vec<(ChannelEntry, ReplicaSet)>, usize) {
+        let state = self.read();
+        let (catalog, drained) = (&state.catalog, state.catalog.drained());
+        if drained.is_empty() {
+            return (Vec::new(), 0);
+        }
+        let (mut wanted_there, mut moving) = (Vec::new(), 0);
+        for entry in catalog.iter() {
+            let Some(set) = catalog.replica_set(entry.uid) else {
+                continue;
+            };
+            let mut wanted = set.wanted();
+            if !set.is_settled() {
+                moving += 1;
+            } else if wanted.any(|(_, voter)| drained.contains(&voter.node)) {
+                wanted_there.push((entry.clone(), set.clone()));
+            }
+        }
+        (wanted_there, moving)
+    }
+
     /// Channels by name, after a name.
     pub(crate) fn list(&self, after: Option<&str>, limit: usize) -> CatalogPage {
         self.read().catalog.list(after, limit)
@@ -125,6 +153,7 @@ impl CatalogView {
             CatalogChange::Created(_)
             | CatalogChange::RetentionChanged(_)
             | CatalogChange::Deleted(_)
+            | CatalogChange::Drained { .. }
             | CatalogChange::Refused(_) => None,
         };
         state.outcomes.insert(seq, change);
@@ -164,6 +193,9 @@ fn tell(seq: Seq, change: &CatalogChange) {
             let (version, replicas) = (set.version(), set.wanted().count());
             let is_complete = set.is_settled();
             tracing::info!(%seq, channel = entry.name, version, replicas, is_complete, "channel moves");
+        }
+        CatalogChange::Drained { node, is_drained } => {
+            tracing::info!(%seq, %node, is_drained, "what a node may hold changed");
         }
         CatalogChange::Refused(refusal) => {
             tracing::info!(%seq, %refusal, "a catalog command changed nothing");

@@ -2,7 +2,7 @@
 //! heard.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -100,7 +100,7 @@ impl NodeFacts {
     /// # Errors
     /// The name of one that is not.
     pub(crate) fn voters_on(&self, nodes: &[NodeId]) -> Result<Vec<Voter>, String> {
-        let live = self.placement_nodes();
+        let live = self.placement_nodes(&BTreeSet::new());
         let voter_on = |node: &NodeId| {
             let found = live.iter().find(|one| one.voter.node == *node);
             found
@@ -159,7 +159,7 @@ impl NodeFacts {
     }
 
     /// Every node of the mesh, for an operator.
-    pub(crate) fn node_statuses(&self) -> Vec<NodeStatus> {
+    pub(crate) fn node_statuses(&self, drained: &BTreeSet<NodeId>) -> Vec<NodeStatus> {
         let disks = self.disks().clone();
         self.known()
             .into_values()
@@ -172,16 +172,21 @@ impl NodeFacts {
                     alive: route.alive,
                     disk_level: disk.map(|disk| disk.level),
                     free_bytes: disk.map(|disk| disk.free_bytes),
+                    is_drained: drained.contains(&route.node),
                 }
             })
             .collect()
     }
 
     /// Chooses the replica set of a new channel among the nodes that are heard now.
-    pub(crate) fn place(&self, wanted: &CreateChannel) -> Result<ChannelEntry, PlaceError> {
+    pub(crate) fn place(
+        &self,
+        wanted: &CreateChannel,
+        drained: &BTreeSet<NodeId>,
+    ) -> Result<ChannelEntry, PlaceError> {
         let nonce = creation_nonce();
         let uid = ChannelUid::derive(&wanted.name, &nonce);
-        let live = self.placement_nodes();
+        let live = self.placement_nodes(drained);
         let placement = place(uid, wanted.replicas.into(), &wanted.filter, &live)?;
         Ok(ChannelEntry {
             name: wanted.name.clone(),
@@ -193,7 +198,8 @@ impl NodeFacts {
         })
     }
 
-    fn placement_nodes(&self) -> Vec<PlacementNode> {
+    /// Every node that is heard, and whether it may hold a channel.
+    pub(crate) fn placement_nodes(&self, drained: &BTreeSet<NodeId>) -> Vec<PlacementNode> {
         let disks = self.disks().clone();
         let level = |node| disks.get(&node).copied().unwrap_or_default().level;
         let mut live: Vec<PlacementNode> = self
@@ -206,12 +212,14 @@ impl NodeFacts {
                 },
                 labels: peer.labels.clone(),
                 disk_level: level(peer.node),
+                is_drained: drained.contains(&peer.node),
             })
             .collect();
         live.push(PlacementNode {
             voter: self.voter,
             labels: self.labels.clone(),
             disk_level: level(self.voter.node),
+            is_drained: drained.contains(&self.voter.node),
         });
         live
     }

@@ -17,7 +17,7 @@ use crate::{
     NodeConfig, NodeError,
     beats::BeatHandle,
     catalog::{
-        CatalogView, Follower, LostChannels, ReportHandle, Reports, opening_of_lost,
+        CatalogView, Evacuation, Follower, LostChannels, ReportHandle, Reports, opening_of_lost,
         opening_of_new, order_to_open,
     },
     channel::{ChannelOpening, Inbox, Worker, WorkerContext, Workers, inbox},
@@ -310,6 +310,14 @@ impl Starting {
         );
         let halt = self.halt.subscribe();
         self.threads.tasks.push(tokio::spawn(report_task.run(halt)));
+        let evacuation = Evacuation {
+            view: Arc::clone(&self.sessions.catalog),
+            workers: self.workers.clone(),
+            registry: Arc::clone(&self.sessions.registry),
+            facts: Arc::clone(&self.sessions.facts),
+        };
+        let halt = self.halt.subscribe();
+        self.threads.tasks.push(tokio::spawn(evacuation.run(halt)));
         let inbound = NodeInbound {
             workers: self.workers.clone(),
             beats: beats.clone(),

@@ -44,6 +44,9 @@ pub(super) async fn answer(context: &SessionContext, request: AdminRequest) -> A
             let page = status::page(context, channel.as_deref(), after.as_deref(), limit);
             Ok(Answer::Status(page))
         }
+        AdminRequest::Drain {
+            node, is_drained, ..
+        } => drain(context, node, is_drained).await,
     };
     match done {
         Ok(Answer::Done) => AdminResponse::Done { request: number },
@@ -95,7 +98,7 @@ async fn create(context: &SessionContext, wanted: CreateChannel) -> Result<Answe
         .require_catalog_leader(context.catalog.meta().uid)?;
     let entry = context
         .facts
-        .place(&wanted)
+        .place(&wanted, &context.catalog.drained())
         .map_err(|error| refused(0, RetryReason::NoPlacement, error.to_string()))?;
     commit(context, &CatalogCommand::Create(entry.clone())).await?;
     Ok(Answer::Created(entry))
@@ -139,6 +142,12 @@ async fn relocate(
         return Err(refused(0, RetryReason::Invalid, detail));
     }
     context.facts.require_catalog_leader(meta)?;
+    let drained = context.catalog.drained();
+    if let Some(node) = nodes.iter().find(|node| drained.contains(node)) {
+        let name = context.facts.name_of(*node);
+        let detail = format!("node {name} is drained: undrain it, or name another one");
+        return Err(refused(0, RetryReason::NoPlacement, detail));
+    }
     let voters = context.facts.voters_on(nodes).map_err(|absent| {
         let detail = format!("node {absent} is not connected: start it, or name another one");
         refused(0, RetryReason::NoPlacement, detail)
@@ -150,6 +159,18 @@ async fn relocate(
         return Err(refused(0, RetryReason::Internal, detail));
     };
     Ok(Answer::Moving(status::placement(&set)))
+}
+
+async fn drain(
+    context: &SessionContext,
+    node: NodeId,
+    is_drained: bool,
+) -> Result<Answer, Refused> {
+    context
+        .facts
+        .require_catalog_leader(context.catalog.meta().uid)?;
+    commit(context, &CatalogCommand::Drain { node, is_drained }).await?;
+    Ok(Answer::Done)
 }
 
 fn find(context: &SessionContext, name: &str) -> Result<ChannelEntry, Refused> {
@@ -179,7 +200,8 @@ async fn commit(
             change @ (CatalogChange::Created(_)
             | CatalogChange::RetentionChanged(_)
             | CatalogChange::Deleted(_)
-            | CatalogChange::Placed(..)),
+            | CatalogChange::Placed(..)
+            | CatalogChange::Drained { .. }),
         ) => Ok(change),
         Err(ProposalError::NotLeader(leader)) => {
             let refusal = refused(0, RetryReason::NotLeader, "another node leads the catalog");
@@ -200,6 +222,7 @@ fn refused_by_catalog(refusal: &CatalogRefusal) -> Refused {
         CatalogRefusal::UnknownChannel { .. } => RetryReason::UnknownChannel,
         CatalogRefusal::Repeated { .. } | CatalogRefusal::Outdated { .. } => RetryReason::Internal,
         CatalogRefusal::Full { .. }
+        | CatalogRefusal::TooManyDrained { .. }
         | CatalogRefusal::Invalid { .. }
         | CatalogRefusal::TooManyMoves { .. } => RetryReason::Invalid,
     };

@@ -33,7 +33,7 @@ pub(super) fn page(
     };
     StatusPage {
         asked: context.facts.name().to_owned(),
-        nodes: context.facts.node_statuses(),
+        nodes: context.facts.node_statuses(&context.catalog.drained()),
         next,
         channels: channels
             .into_iter()

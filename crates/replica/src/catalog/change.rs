@@ -1,7 +1,7 @@
 //! What one event of `__meta` did to the catalog. A command that changes nothing is recorded like
 //! any other; its typed refusal is what the node that proposed it tells the operator.
 
-use tetrarch_wire::{ChannelUid, DecodeError, Seq, frame::ChannelEntry};
+use tetrarch_wire::{ChannelUid, DecodeError, NodeId, Seq, frame::ChannelEntry};
 use thiserror::Error;
 
 use crate::membership::ReplicaSet;
@@ -17,6 +17,13 @@ pub enum CatalogChange {
     Deleted(ChannelEntry),
     /// Others are to hold the channel from now on, or no longer.
     Placed(ChannelEntry, ReplicaSet),
+    /// A node is to hold no channel from now on, or may hold some again.
+    Drained {
+        /// The node.
+        node: NodeId,
+        /// Whether it is to hold none.
+        is_drained: bool,
+    },
     /// The command changed nothing.
     Refused(CatalogRefusal),
 }
@@ -75,6 +82,12 @@ pub enum CatalogRefusal {
         name: String,
         /// The version.
         version: u64,
+    },
+    /// So many nodes are to hold no channel that there is no place for another.
+    #[error("{limit} nodes are drained, the most that can be: undrain those that are gone")]
+    TooManyDrained {
+        /// The limit.
+        limit: usize,
     },
     /// The entry breaks a rule.
     #[error("the entry of channel '{name}' breaks a rule: {source}")]

@@ -1,12 +1,12 @@
 //! The fold itself: channels by uid and by name, and the uids that must not be used again.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     ops::Bound,
 };
 
 use tetrarch_wire::{
-    ChannelConfig, ChannelUid, DecodeError, Retention, Seq, Voter,
+    ChannelConfig, ChannelUid, DecodeError, NodeId, Retention, Seq, Voter,
     channel::check_channel_name,
     frame::{CatalogCommand, ChannelEntry},
     limits,
@@ -29,6 +29,7 @@ pub struct Catalog {
     pub(super) sets: BTreeMap<ChannelUid, ReplicaSet>,
     names: BTreeMap<String, ChannelUid>,
     deleted: VecDeque<ChannelUid>,
+    drained: BTreeSet<NodeId>,
     applied: Seq,
 }
 
@@ -58,6 +59,7 @@ impl Catalog {
             CatalogCommand::Delete { uid } => self.delete(*uid),
             CatalogCommand::Place { uid, voters } => self.place(*uid, voters),
             CatalogCommand::Placed { uid, version } => self.placed(*uid, *version),
+            CatalogCommand::Drain { node, is_drained } => self.drain(*node, *is_drained),
         };
         outcome.unwrap_or_else(CatalogChange::Refused)
     }
@@ -102,6 +104,12 @@ impl Catalog {
     #[must_use]
     pub fn was_deleted(&self, uid: ChannelUid) -> bool {
         self.deleted.contains(&uid)
+    }
+
+    /// The nodes that are to hold no channel.
+    #[must_use]
+    pub const fn drained(&self) -> &BTreeSet<NodeId> {
+        &self.drained
     }
 
     /// Every channel in the order of the names.
@@ -187,6 +195,19 @@ impl Catalog {
             (Some(entry), Some(set)) => Ok((entry, set)),
             (None, _) | (_, None) => Err(CatalogRefusal::UnknownChannel { uid }),
         }
+    }
+
+    fn drain(&mut self, node: NodeId, is_drained: bool) -> Result<CatalogChange, CatalogRefusal> {
+        if !is_drained {
+            self.drained.remove(&node);
+        } else if self.drained.len() < limits::MAX_NODES || self.drained.contains(&node) {
+            self.drained.insert(node);
+        } else {
+            return Err(CatalogRefusal::TooManyDrained {
+                limit: limits::MAX_NODES,
+            });
+        }
+        Ok(CatalogChange::Drained { node, is_drained })
     }
 
     fn alter(

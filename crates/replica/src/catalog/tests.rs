@@ -386,3 +386,42 @@ proptest! {
         prop_assert_eq!(one, other);
     }
 }
+
+#[test]
+fn who_is_drained_is_remembered_until_it_is_not_any_more() {
+    let (mut catalog, node) = (Catalog::default(), voter(2).node);
+    let drain = |is_drained| CatalogCommand::Drain { node, is_drained };
+    for (seq, is_drained) in [(2, true), (3, true), (4, false), (5, false)] {
+        let change = catalog.apply(Seq::new(seq), &drain(is_drained));
+        assert_eq!(change, CatalogChange::Drained { node, is_drained });
+        assert_eq!(catalog.drained().contains(&node), is_drained);
+    }
+}
+
+#[test]
+fn no_more_nodes_are_drained_than_a_mesh_has() {
+    let mut catalog = Catalog::default();
+    let drain = |index: usize| CatalogCommand::Drain {
+        node: NodeId::from_spiffe_uri(&index.to_string()),
+        is_drained: true,
+    };
+    for index in 0..limits::MAX_NODES {
+        let seq = Seq::new(2 + index as u64);
+        let change = catalog.apply(seq, &drain(index));
+        assert!(
+            matches!(change, CatalogChange::Drained { .. }),
+            "{change:?}"
+        );
+    }
+    let last = Seq::new(2 + limits::MAX_NODES as u64);
+    let refused = CatalogRefusal::TooManyDrained {
+        limit: limits::MAX_NODES,
+    };
+    let change = catalog.apply(last, &drain(limits::MAX_NODES));
+    assert_eq!(change, CatalogChange::Refused(refused));
+    let known = catalog.apply(last.next(), &drain(0));
+    assert!(
+        matches!(known, CatalogChange::Drained { .. }),
+        "it is one of them"
+    );
+}

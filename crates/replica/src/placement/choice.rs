@@ -1,9 +1,12 @@
 //! Rendezvous placement: the nodes with the highest weights for a channel hold it, one zone after
 //! the other. A node that joins or leaves moves only the channels that it gains or loses.
 
-use std::{cmp::Reverse, collections::BTreeMap};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
-use tetrarch_wire::{ChannelUid, Voter, VoterId, frame::LabelFilter, limits};
+use tetrarch_wire::{ChannelUid, NodeId, Voter, VoterId, frame::LabelFilter, limits};
 use thiserror::Error;
 
 use super::PlacementNode;
@@ -34,7 +37,7 @@ pub enum PlacementError {
     /// Fewer nodes qualify than are needed.
     #[error(
         "{needed} nodes are needed and {qualified} of {live} live nodes qualify \
-         ({unlabelled} lack a label, {low_on_disk} are low on disk)"
+         ({unlabelled} lack a label, {drained} are drained, {low_on_disk} are low on disk)"
     )]
     TooFewNodes {
         /// How many are needed.
@@ -45,7 +48,9 @@ pub enum PlacementError {
         live: usize,
         /// How many lack a label that the channel asks for.
         unlabelled: usize,
-        /// How many carry the labels but have no room for a new channel.
+        /// How many carry the labels but are to hold no channel.
+        drained: usize,
+        /// How many others carry the labels but have no room for a new channel.
         low_on_disk: usize,
     },
 }
@@ -70,28 +75,79 @@ pub fn place(
             limit: limits::MAX_VOTERS,
         });
     }
-    let nodes = distinct(live);
-    let live = nodes.len();
-    let (labelled, unlabelled): (Vec<_>, Vec<_>) =
-        nodes.into_iter().partition(|node| node.satisfies(filter));
-    let (qualified, low_on_disk): (Vec<&PlacementNode>, Vec<_>) =
-        labelled.into_iter().partition(|node| node.has_room());
-    let too_few = PlacementError::TooFewNodes {
-        needed: replicas,
-        qualified: qualified.len(),
-        live,
-        unlabelled: unlabelled.len(),
-        low_on_disk: low_on_disk.len(),
-    };
-    if qualified.len() < replicas {
-        return Err(too_few);
-    }
-    let voters = spread(by_weight(channel, qualified), replicas);
-    let first_leader = voters.first().map(Voter::id).ok_or(too_few)?;
+    let chosen = qualified(distinct(live), replicas, filter)?;
+    let voters = spread(by_weight(channel, chosen), replicas, BTreeMap::new());
+    let first_leader = voters.first().map(Voter::id);
+    let first_leader = first_leader.ok_or(PlacementError::ReplicaCount {
+        asked: replicas,
+        limit: limits::MAX_VOTERS,
+    })?;
     Ok(Placement {
         voters,
         first_leader,
     })
+}
+
+/// Who is to hold `channel` instead of `wanted`, because some of these nodes are drained: the others stay,
+/// and what is lacking is chosen as for a new channel. `None` if none of them is drained.
+///
+/// # Errors
+/// If too few nodes qualify. Then all stay that are there.
+pub fn replace(
+    channel: ChannelUid,
+    wanted: &[Voter],
+    filter: &LabelFilter,
+    live: &[PlacementNode],
+    drained: &BTreeSet<NodeId>,
+) -> Result<Option<Vec<Voter>>, PlacementError> {
+    let stay: Vec<Voter> = wanted
+        .iter()
+        .filter(|voter| !drained.contains(&voter.node))
+        .copied()
+        .collect();
+    let lacking = wanted.len() - stay.len();
+    if lacking == 0 {
+        return Ok(None);
+    }
+    let holds = |node: &PlacementNode| wanted.iter().any(|voter| voter.node == node.voter.node);
+    let (holders, others): (Vec<_>, Vec<_>) =
+        distinct(live).into_iter().partition(|node| holds(node));
+    let mut taken = BTreeMap::new();
+    let staying = holders
+        .into_iter()
+        .filter(|node| !drained.contains(&node.voter.node));
+    for node in staying {
+        *taken.entry(node.label(ZONE_LABEL)).or_default() += 1;
+    }
+    let chosen = by_weight(channel, qualified(others, lacking, filter)?);
+    let come = spread(chosen, lacking, taken);
+    Ok(Some(stay.into_iter().chain(come).collect()))
+}
+
+/// Those that may hold a channel with this filter, if there are as many as are needed.
+fn qualified<'a>(
+    nodes: Vec<&'a PlacementNode>,
+    needed: usize,
+    filter: &LabelFilter,
+) -> Result<Vec<&'a PlacementNode>, PlacementError> {
+    let live = nodes.len();
+    let (labelled, unlabelled): (Vec<_>, Vec<_>) =
+        nodes.into_iter().partition(|node| node.satisfies(filter));
+    let (drained, in_use): (Vec<_>, Vec<_>) =
+        labelled.into_iter().partition(|node| node.is_drained);
+    let (qualified, low_on_disk): (Vec<&PlacementNode>, Vec<_>) =
+        in_use.into_iter().partition(|node| node.has_room());
+    if qualified.len() < needed {
+        return Err(PlacementError::TooFewNodes {
+            needed,
+            qualified: qualified.len(),
+            live,
+            unlabelled: unlabelled.len(),
+            drained: drained.len(),
+            low_on_disk: low_on_disk.len(),
+        });
+    }
+    Ok(qualified)
 }
 
 /// One entry per node: two voters on one node would fail together.
@@ -108,9 +164,13 @@ fn by_weight(channel: ChannelUid, mut nodes: Vec<&PlacementNode>) -> Vec<&Placem
 }
 
 /// Takes the heaviest node of the zone that has the fewest voters yet, again and again. Nodes
-/// without the label share one nameless zone, because nothing says that they fail apart.
-fn spread(mut heaviest_first: Vec<&PlacementNode>, replicas: usize) -> Vec<Voter> {
-    let mut taken: BTreeMap<Option<&str>, usize> = BTreeMap::new();
+/// without the label share one nameless zone, because nothing says that they fail apart. Some zones may
+/// have voters before.
+fn spread<'a>(
+    mut heaviest_first: Vec<&'a PlacementNode>,
+    replicas: usize,
+    mut taken: BTreeMap<Option<&'a str>, usize>,
+) -> Vec<Voter> {
     let mut voters = Vec::with_capacity(replicas);
     while voters.len() < replicas {
         let crowd = |node: &PlacementNode| taken.get(&node.label(ZONE_LABEL)).copied().unwrap_or(0);

@@ -14,6 +14,8 @@ pub struct PlacementNode {
     pub labels: Vec<(String, String)>,
     /// How full its disk is. From `Low` on it takes no new channel (protocol §12).
     pub disk_level: DiskLevel,
+    /// It is to hold no channel.
+    pub is_drained: bool,
 }
 
 impl PlacementNode {

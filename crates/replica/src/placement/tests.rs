@@ -23,6 +23,7 @@ fn node(number: u8, labels: &[(&str, &str)]) -> PlacementNode {
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect(),
         disk_level: DiskLevel::Green,
+        is_drained: false,
     }
 }
 
@@ -182,6 +183,8 @@ fn only_nodes_with_every_label_and_with_room_are_chosen() {
         node(5, &[("disk", "ssd"), ("site", "x")]),
     ];
     live[4].disk_level = DiskLevel::Low;
+    live.push(node(6, &[("disk", "ssd"), ("site", "x")]));
+    live[5].is_drained = true;
     let channel = ChannelUid::derive("orders", &[0; 16]);
     let chosen = voters(&place(channel, 2, &ssd, &live).unwrap());
     assert_eq!(
@@ -194,15 +197,80 @@ fn only_nodes_with_every_label_and_with_room_are_chosen() {
         PlacementError::TooFewNodes {
             needed: 3,
             qualified: 2,
-            live: 5,
+            live: 6,
             unlabelled: 2,
+            drained: 1,
             low_on_disk: 1,
         }
     );
     assert_eq!(
         error.to_string(),
-        "3 nodes are needed and 2 of 5 live nodes qualify (2 lack a label, 1 are low on disk)"
+        "3 nodes are needed and 2 of 6 live nodes qualify (2 lack a label, 1 are drained, 1 are low on disk)"
     );
+}
+
+fn drain(live: &mut [PlacementNode], number: usize) -> BTreeSet<NodeId> {
+    live[number - 1].is_drained = true;
+    BTreeSet::from([live[number - 1].voter.node])
+}
+
+#[test]
+fn a_drained_node_is_replaced_as_if_it_had_left_and_the_others_stay() {
+    let mut live = nodes(6);
+    let before = live.clone();
+    let drained = drain(&mut live, 3);
+    for channel in channels() {
+        let wanted = placed(channel, 3, &before).voters;
+        let replaced = replace(channel, &wanted, &LabelFilter::default(), &live, &drained);
+        let replaced = replaced.unwrap();
+        if wanted.iter().any(|voter| drained.contains(&voter.node)) {
+            let new: BTreeSet<NodeId> = replaced.unwrap().iter().map(|v| v.node).collect();
+            assert_eq!(new, voters(&placed(channel, 3, &live)));
+        } else {
+            assert_eq!(replaced, None);
+        }
+    }
+}
+
+#[test]
+fn what_replaces_a_drained_node_is_in_the_zone_that_lacks_a_voter() {
+    let zones = ["a", "b", "b", "c", "c", "b"];
+    let mut live: Vec<PlacementNode> = (1..=6)
+        .map(|number| node(number, &[("zone", zones[usize::from(number) - 1])]))
+        .collect();
+    let wanted = [0, 1, 3].map(|index| live[index].voter);
+    let drained = drain(&mut live, 4);
+    for channel in channels() {
+        let replaced = replace(channel, &wanted, &LabelFilter::default(), &live, &drained);
+        let replaced = replaced.unwrap().unwrap();
+        assert_eq!(replaced, [wanted[0], wanted[1], live[4].voter]);
+    }
+}
+
+/// A node that is gone for a while keeps its place, and nobody is put where nobody fits.
+#[test]
+fn without_a_node_that_qualifies_a_drained_one_stays() {
+    let mut live = nodes(3);
+    let wanted: Vec<Voter> = live.iter().map(|node| node.voter).collect();
+    let drained = drain(&mut live, 2);
+    live.remove(0);
+    let channel = ChannelUid::derive("orders", &[0; 16]);
+    let filter = LabelFilter::default();
+    assert_eq!(
+        replace(channel, &wanted, &filter, &live, &drained),
+        Err(PlacementError::TooFewNodes {
+            needed: 1,
+            qualified: 0,
+            live: 0,
+            unlabelled: 0,
+            drained: 0,
+            low_on_disk: 0,
+        })
+    );
+    live.push(node(4, &[]));
+    let replaced = replace(channel, &wanted, &filter, &live, &drained);
+    let spare = live[2].voter;
+    assert_eq!(replaced, Ok(Some(vec![wanted[0], wanted[2], spare])));
 }
 
 #[test]

@@ -10,6 +10,7 @@ pub mod dev;
 pub mod format;
 pub mod fsm;
 pub mod init;
+pub mod node;
 pub mod publish;
 pub mod rebalance;
 pub mod serve;

@@ -18,6 +18,8 @@ pub struct NodeShown {
     pub disk_level: Option<&'static str>,
     /// Free bytes on its disk.
     pub free_bytes: Option<u64>,
+    /// Whether it is to hold no channel.
+    pub drained: bool,
     /// Where it is.
     pub address: String,
 }
@@ -30,6 +32,7 @@ impl From<NodeStatus> for NodeShown {
             alive: node.alive,
             disk_level: node.disk_level.map(|level| level.name()),
             free_bytes: node.free_bytes,
+            drained: node.is_drained,
             address: node.address,
         }
     }
@@ -42,7 +45,12 @@ impl NodeShown {
     /// The node as a row of a table.
     #[must_use]
     pub fn row(self) -> Vec<String> {
-        let alive = if self.alive { "yes" } else { "no" };
+        let alive = match (self.alive, self.drained) {
+            (true, false) => "yes",
+            (true, true) => "yes, drained",
+            (false, false) => "no",
+            (false, true) => "no, drained",
+        };
         vec![
             self.name,
             alive.to_owned(),

@@ -109,6 +109,15 @@ pub enum AdminRequest {
         /// At most so many channels.
         limit: u32,
     },
+    /// Makes a node hold no channel any more, or lets it hold some again.
+    Drain {
+        /// Number of the request.
+        request: u64,
+        /// The node.
+        node: NodeId,
+        /// Whether it is to hold none.
+        is_drained: bool,
+    },
 }
 
 impl AdminRequest {
@@ -122,7 +131,8 @@ impl AdminRequest {
             | Self::ListChannels { request, .. }
             | Self::Relinquish { request, .. }
             | Self::MoveChannel { request, .. }
-            | Self::Status { request, .. } => *request,
+            | Self::Status { request, .. }
+            | Self::Drain { request, .. } => *request,
         }
     }
 }
@@ -140,6 +150,7 @@ impl Checked for AdminRequest {
             }
             Self::ListChannels { after, .. } => check_channel_names([after]),
             Self::Status { channel, after, .. } => check_channel_names([channel, after]),
+            Self::Drain { .. } => Ok(()),
         }
     }
 }
@@ -166,6 +177,8 @@ pub struct NodeStatus {
     pub disk_level: Option<DiskLevel>,
     /// Free bytes on its disk, if known.
     pub free_bytes: Option<u64>,
+    /// Whether it is to hold no channel.
+    pub is_drained: bool,
 }
 
 impl Checked for NodeStatus {

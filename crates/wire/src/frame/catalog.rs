@@ -6,7 +6,7 @@ use super::{
     LabelFilter,
     structure::{Checked, always_valid, check_count, check_name},
 };
-use crate::{ChannelConfig, ChannelUid, DecodeError, Retention, Voter, VoterId, limits};
+use crate::{ChannelConfig, ChannelUid, DecodeError, NodeId, Retention, Voter, VoterId, limits};
 
 /// A channel as the catalog records it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,6 +77,14 @@ pub enum CatalogCommand {
         /// Which of the wishes, counted from 1.
         version: u64,
     },
+    /// A node is to hold no channel any more, or may hold some again. The catalog's own channel stays where
+    /// it is.
+    Drain {
+        /// The node.
+        node: NodeId,
+        /// Whether it is to hold none.
+        is_drained: bool,
+    },
 }
 
 impl CatalogCommand {
@@ -105,7 +113,10 @@ impl Checked for CatalogCommand {
             Self::Place { voters, .. } => {
                 check_count("number of voters", voters.len(), limits::MAX_VOTERS)
             }
-            Self::AlterRetention { .. } | Self::Delete { .. } | Self::Placed { .. } => Ok(()),
+            Self::AlterRetention { .. }
+            | Self::Delete { .. }
+            | Self::Placed { .. }
+            | Self::Drain { .. } => Ok(()),
         }
     }
 }

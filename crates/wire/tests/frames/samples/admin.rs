@@ -21,7 +21,7 @@ pub(super) fn frames() -> Vec<(String, Frame)> {
     [requests.to_vec(), answers.to_vec()].concat()
 }
 
-fn requests() -> [(&'static str, AdminRequest); 7] {
+fn requests() -> [(&'static str, AdminRequest); 8] {
     let (request, name) = (21, String::from("orders"));
     [
         (
@@ -58,6 +58,14 @@ fn requests() -> [(&'static str, AdminRequest); 7] {
                 request,
                 name: name.clone(),
                 nodes: vec![node(1), node(4)],
+            },
+        ),
+        (
+            "drain",
+            AdminRequest::Drain {
+                request,
+                node: node(4),
+                is_drained: true,
             },
         ),
         (
@@ -138,6 +146,7 @@ fn status() -> StatusPage {
             alive: true,
             disk_level: Some(DiskLevel::Green),
             free_bytes: None,
+            is_drained: true,
         }],
         channels: vec![channel()],
         next: None,

@@ -92,7 +92,7 @@ fn controls() -> [(&'static str, Control); 6] {
     ]
 }
 
-fn commands() -> [(&'static str, CatalogCommand); 5] {
+fn commands() -> [(&'static str, CatalogCommand); 6] {
     [
         ("create", CatalogCommand::Create(entry())),
         (
@@ -115,6 +115,13 @@ fn commands() -> [(&'static str, CatalogCommand); 5] {
             CatalogCommand::Placed {
                 uid: uid(),
                 version: 3,
+            },
+        ),
+        (
+            "drain",
+            CatalogCommand::Drain {
+                node: node(4),
+                is_drained: true,
             },
         ),
     ]
