@@ -32,6 +32,9 @@ pub struct NodeConfig {
     /// For how long there must be clearly more room on a disk that was too full before channels come
     /// back; [`tetrarch_replica::DiskGauge::DWELL`] unless told otherwise.
     pub disk_dwell: Duration,
+    /// How long a node may be gone before its channels are moved to others; for ever without one. The leader
+    /// of the catalog's counts.
+    pub replace_after: Option<Duration>,
     /// How many bytes a second are read in the background to find damage; 0 for none.
     pub scrub_bytes_per_second: u64,
     /// How many tasks share the channels; at least 1.
@@ -51,6 +54,8 @@ pub struct NodeConfig {
 impl NodeConfig {
     /// Unacknowledged bytes per node unless told otherwise (protocol §8).
     pub const DEFAULT_MAX_UNACKNOWLEDGED_BYTES: usize = 512 * 1024 * 1024;
+    /// How long a node may be gone unless told otherwise.
+    pub const DEFAULT_REPLACE_AFTER: Duration = Duration::from_secs(15 * 60);
     /// Bytes read in the background each second unless told otherwise.
     pub const DEFAULT_SCRUB_BYTES_PER_SECOND: u64 = 4 * 1024 * 1024;
     /// Recent batches in memory unless told otherwise.

@@ -1,19 +1,17 @@
-//! Channels leave drained nodes: whoever leads the catalog moves them to others, a few at a time.
+//! Channels leave nodes that are drained, that have been gone for long, or whose disk was replaced:
+//! whoever leads the catalog moves them to others, a few at a time.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use tetrarch_replica::placement::{PlacementError, replace};
-use tetrarch_wire::{
-    ChannelUid, ReplicaRole, Voter,
-    frame::{CatalogCommand, ChannelEntry},
-};
+use tetrarch_replica::placement::{Absences, PlacementError, VoterState, replace};
+use tetrarch_wire::{ChannelUid, ReplicaRole, Voter, frame::CatalogCommand};
 use tokio::{
     sync::watch,
     time::{MissedTickBehavior, interval},
 };
 
-use super::{CatalogView, propose};
-use crate::{channel::Workers, node::NodeFacts, registry::Registry};
+use super::{CatalogView, propose, view::Evacuated};
+use crate::{channel::Workers, clock, node::NodeFacts, registry::Registry};
 
 /// How often it is looked whether a channel is to move.
 const EVERY: Duration = Duration::from_secs(1);
@@ -28,6 +26,8 @@ pub(crate) struct Evacuation {
     pub(crate) workers: Workers,
     pub(crate) registry: Arc<Registry>,
     pub(crate) facts: Arc<NodeFacts>,
+    /// How long a node may be gone before its channels leave it; for ever without one.
+    pub(crate) replace_after: Option<Duration>,
 }
 
 impl Evacuation {
@@ -42,11 +42,14 @@ impl Evacuation {
     async fn evacuate(&self) {
         let mut ticks = interval(EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut stuck = BTreeMap::new();
+        let mut turn = None;
         loop {
             ticks.tick().await;
             if self.leads_catalog() {
-                self.move_some(&mut stuck).await;
+                let turn = turn.get_or_insert_with(|| Turn::new(self.replace_after));
+                self.move_some(turn).await;
+            } else {
+                turn = None;
             }
         }
     }
@@ -57,41 +60,71 @@ impl Evacuation {
     }
 
     /// Orders as many moves as may be under way. Why a channel cannot be moved is said when that changes.
-    async fn move_some(&self, stuck: &mut BTreeMap<ChannelUid, PlacementError>) {
-        let (channels, moving) = self.view.to_evacuate();
+    async fn move_some(&self, turn: &mut Turn) {
         let drained = self.view.drained();
         let live = self.facts.placement_nodes(&drained);
-        let (mut room, mut still_stuck) = (AT_ONCE.saturating_sub(moving), BTreeMap::new());
-        for (entry, set) in channels {
-            let wanted: Vec<Voter> = set.wanted().map(|(_, voter)| *voter).collect();
-            match replace(entry.uid, &wanted, &entry.filter, &live, &drained) {
+        let stores = self.facts.stores();
+        let now = clock::moment();
+        let (channels, moving) = self.view.to_evacuate(|voter| {
+            if turn.absences.is_lost(voter, &stores, now) {
+                VoterState::Lost
+            } else if drained.contains(&voter.node) {
+                VoterState::Drained
+            } else {
+                VoterState::Stays
+            }
+        });
+        let (mut room, mut stuck) = (AT_ONCE.saturating_sub(moving), BTreeMap::new());
+        for channel in channels {
+            match replace(channel.uid, &channel.wanted, &channel.filter, &live) {
+                Ok(Some(voters)) if channel.is_moving => self.order(channel, voters).await,
                 Ok(Some(voters)) if room > 0 => {
                     room -= 1;
-                    self.order(&entry, voters).await;
+                    self.order(channel, voters).await;
                 }
                 Ok(Some(_) | None) => {}
                 Err(error) => {
-                    if stuck.get(&entry.uid) != Some(&error) {
-                        tracing::warn!(channel = entry.name, %error, "a channel cannot leave a drained node");
+                    if turn.stuck.get(&channel.uid) != Some(&error) {
+                        tracing::warn!(
+                            channel = channel.name,
+                            %error,
+                            "a channel cannot leave a node that is drained or lost"
+                        );
                     }
-                    still_stuck.insert(entry.uid, error);
+                    stuck.insert(channel.uid, error);
                 }
             }
         }
-        *stuck = still_stuck;
+        turn.stuck = stuck;
     }
 
-    async fn order(&self, entry: &ChannelEntry, voters: Vec<Voter>) {
-        let command = CatalogCommand::Place {
-            uid: entry.uid,
-            voters,
-        };
+    async fn order(&self, channel: Evacuated, voters: Vec<Voter>) {
+        let Evacuated { uid, name, .. } = channel;
+        let lost = channel.wanted.iter();
+        let lost = lost.filter(|(_, state)| *state == VoterState::Lost);
+        for (voter, _) in lost {
+            let node = self.facts.name_of(voter.node);
+            tracing::warn!(channel = name, node, store = %voter.store, "a lost replica is replaced");
+        }
+        let command = CatalogCommand::Place { uid, voters };
         if let Err(error) = propose(&self.workers, &self.view, &command).await {
-            tracing::debug!(
-                channel = entry.name,
-                ?error,
-                "a move could not be ordered yet"
-            );
+            tracing::debug!(channel = name, ?error, "a move could not be ordered yet");
+        }
+    }
+}
+
+/// What is known while this node leads the catalog.
+struct Turn {
+    absences: Absences,
+    /// Channels that cannot be moved, and why.
+    stuck: BTreeMap<ChannelUid, PlacementError>,
+}
+
+impl Turn {
+    fn new(replace_after: Option<Duration>) -> Self {
+        Self {
+            absences: Absences::new(replace_after),
+            stuck: BTreeMap::new(),
         }
     }
 }

@@ -11,8 +11,12 @@ use std::{
 use tetrarch_replica::{
     catalog::{AssignmentChange, Catalog, CatalogChange, CatalogPage},
     membership::ReplicaSet,
+    placement::VoterState,
 };
-use tetrarch_wire::{ChannelUid, NodeId, Seq, VoterId, frame::CatalogCommand, frame::ChannelEntry};
+use tetrarch_wire::{
+    ChannelUid, NodeId, Seq, Voter, VoterId,
+    frame::{CatalogCommand, ChannelEntry, LabelFilter},
+};
 use tokio::sync::watch;
 
 /// How many outcomes are kept for those who proposed the commands.
@@ -25,6 +29,16 @@ pub(crate) struct CatalogView {
     /// This node has once known everything that was committed, since it started.
     is_settled: AtomicBool,
     meta: ChannelEntry,
+}
+
+/// A channel of which not all voters stay where they are.
+pub(super) struct Evacuated {
+    pub(super) uid: ChannelUid,
+    pub(super) name: String,
+    pub(super) filter: LabelFilter,
+    pub(super) wanted: Vec<(Voter, VoterState)>,
+    /// An earlier order is not carried out yet.
+    pub(super) is_moving: bool,
 }
 
 #[derive(Default)]
@@ -86,27 +100,40 @@ impl CatalogView {
         self.read().catalog.drained().clone()
     }
 
-    /// Channels that are still wanted on drained nodes, by name, with their holders; and how many
-    /// channels are moving.
-    pub(super) fn to_evacuate(&self) -> (Vec<(ChannelEntry, ReplicaSet)>, usize) {
+    /// Channels with voters that do not all stay where they are, as `state_of` says, by name; and how many
+    /// channels are moving. One that moves anyway is among them only if a voter is lost to which it moves.
+    pub(super) fn to_evacuate(
+        &self,
+        mut state_of: impl FnMut(&Voter) -> VoterState,
+    ) -> (Vec<Evacuated>, usize) {
         let state = self.read();
-        let (catalog, drained) = (&state.catalog, state.catalog.drained());
-        if drained.is_empty() {
-            return (Vec::new(), 0);
-        }
-        let (mut wanted_there, mut moving) = (Vec::new(), 0);
-        for entry in catalog.iter() {
-            let Some(set) = catalog.replica_set(entry.uid) else {
+        let (mut evacuated, mut moving) = (Vec::new(), 0);
+        for entry in state.catalog.iter() {
+            let Some(set) = state.catalog.replica_set(entry.uid) else {
                 continue;
             };
-            let mut wanted = set.wanted();
-            if !set.is_settled() {
-                moving += 1;
-            } else if wanted.any(|(_, voter)| drained.contains(&voter.node)) {
-                wanted_there.push((entry.clone(), set.clone()));
+            let is_moving = !set.is_settled();
+            moving += usize::from(is_moving);
+            let wanted = set.wanted();
+            let wanted: Vec<(Voter, VoterState)> =
+                wanted.map(|(_, voter)| (*voter, state_of(voter))).collect();
+            let leaves = wanted.iter().any(|(_, state)| match state {
+                VoterState::Stays => false,
+                VoterState::Drained => !is_moving,
+                VoterState::Lost => true,
+            });
+            if leaves {
+                let (uid, name, filter) = (entry.uid, entry.name.clone(), entry.filter.clone());
+                evacuated.push(Evacuated {
+                    uid,
+                    name,
+                    filter,
+                    wanted,
+                    is_moving,
+                });
             }
         }
-        (wanted_there, moving)
+        (evacuated, moving)
     }
 
     /// Channels by name, after a name.

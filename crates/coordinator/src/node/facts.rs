@@ -11,7 +11,7 @@ use tetrarch_replica::{
     placement::{PlacementError, PlacementNode, place},
 };
 use tetrarch_wire::{
-    ChannelConfig, ChannelUid, DecodeError, NodeId, ReplicaRole, Voter, VoterId,
+    ChannelConfig, ChannelUid, DecodeError, NodeId, ReplicaRole, StoreId, Voter, VoterId,
     frame::{ChannelEntry, CreateChannel, DiskLevel, NodeRoute, NodeStatus, Refused, RetryReason},
 };
 use thiserror::Error;
@@ -198,30 +198,36 @@ impl NodeFacts {
         })
     }
 
-    /// Every node that is heard, and whether it may hold a channel.
+    /// Every node that is heard and follows the catalog, and whether it may hold a channel. One that founded
+    /// the mesh with another disk does not: nothing would tell it what to hold.
     pub(crate) fn placement_nodes(&self, drained: &BTreeSet<NodeId>) -> Vec<PlacementNode> {
         let disks = self.disks().clone();
-        let level = |node| disks.get(&node).copied().unwrap_or_default().level;
-        let mut live: Vec<PlacementNode> = self
-            .peers()
-            .iter()
-            .map(|peer| PlacementNode {
-                voter: Voter {
-                    node: peer.node,
-                    store: peer.store,
-                },
-                labels: peer.labels.clone(),
-                disk_level: level(peer.node),
-                is_drained: drained.contains(&peer.node),
-            })
-            .collect();
-        live.push(PlacementNode {
-            voter: self.voter,
-            labels: self.labels.clone(),
-            disk_level: level(self.voter.node),
-            is_drained: drained.contains(&self.voter.node),
+        let node = |voter: Voter, labels: &[(String, String)]| PlacementNode {
+            voter,
+            labels: labels.to_vec(),
+            disk_level: disks.get(&voter.node).copied().unwrap_or_default().level,
+            is_drained: drained.contains(&voter.node),
+        };
+        let follows = |voter: &Voter| {
+            let mut founders = self.genesis.founders().iter();
+            founders.any(|founder| founder.voter() == *voter)
+        };
+        let peers = self.peers();
+        let peers = peers.iter().map(|peer| {
+            let (id, store) = (peer.node, peer.store);
+            node(Voter { node: id, store }, &peer.labels)
         });
-        live
+        let me = node(self.voter, &self.labels);
+        let live = peers.chain([me]);
+        live.filter(|node| follows(&node.voter)).collect()
+    }
+
+    /// The stores of all nodes that are heard.
+    pub(crate) fn stores(&self) -> BTreeMap<NodeId, StoreId> {
+        let peers = self.peers();
+        let others = peers.iter().map(|peer| (peer.node, peer.store));
+        let me = (self.voter.node, self.voter.store);
+        others.chain([me]).collect()
     }
 
     fn known(&self) -> BTreeMap<String, NodeRoute> {

@@ -315,6 +315,7 @@ impl Starting {
             workers: self.workers.clone(),
             registry: Arc::clone(&self.sessions.registry),
             facts: Arc::clone(&self.sessions.facts),
+            replace_after: self.config.replace_after,
         };
         let halt = self.halt.subscribe();
         self.threads.tasks.push(tokio::spawn(evacuation.run(halt)));

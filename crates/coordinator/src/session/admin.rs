@@ -149,7 +149,9 @@ async fn relocate(
         return Err(refused(0, RetryReason::NoPlacement, detail));
     }
     let voters = context.facts.voters_on(nodes).map_err(|absent| {
-        let detail = format!("node {absent} is not connected: start it, or name another one");
+        let detail = format!(
+            "node {absent} is not connected, or its disk was replaced: start it, or name another one"
+        );
         refused(0, RetryReason::NoPlacement, detail)
     })?;
     let uid = entry.uid;

@@ -202,6 +202,7 @@ impl Founding {
                 ..Default::default()
             },
             disk_dwell: DiskGauge::DWELL,
+            replace_after: Some(NodeConfig::DEFAULT_REPLACE_AFTER),
             scrub_bytes_per_second: NodeConfig::DEFAULT_SCRUB_BYTES_PER_SECOND,
             workers: 1 + index % 2,
             max_unacknowledged_bytes: NodeConfig::DEFAULT_MAX_UNACKNOWLEDGED_BYTES,

@@ -1,12 +1,9 @@
 //! Rendezvous placement: the nodes with the highest weights for a channel hold it, one zone after
 //! the other. A node that joins or leaves moves only the channels that it gains or loses.
 
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::{cmp::Reverse, collections::BTreeMap};
 
-use tetrarch_wire::{ChannelUid, NodeId, Voter, VoterId, frame::LabelFilter, limits};
+use tetrarch_wire::{ChannelUid, Voter, VoterId, frame::LabelFilter, limits};
 use thiserror::Error;
 
 use super::PlacementNode;
@@ -53,6 +50,17 @@ pub enum PlacementError {
         /// How many others carry the labels but have no room for a new channel.
         low_on_disk: usize,
     },
+    /// So many voters are lost that the others cannot agree on who comes in their place.
+    #[error(
+        "{lost} of {voters} voters are lost, so that the others are no majority; bring back the nodes \
+         or disks that are missing"
+    )]
+    NoMajority {
+        /// How many are lost.
+        lost: usize,
+        /// How many there are.
+        voters: usize,
+    },
 }
 
 /// Chooses `replicas` voters for `channel` among `live` nodes that satisfy `filter` and have room,
@@ -88,34 +96,48 @@ pub fn place(
     })
 }
 
-/// Who is to hold `channel` instead of `wanted`, because some of these nodes are drained: the others stay,
-/// and what is lacking is chosen as for a new channel. `None` if none of them is drained.
+/// Whether a voter stays where it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VoterState {
+    /// It stays.
+    Stays,
+    /// Its node is drained; it votes until it is replaced.
+    Drained,
+    /// Nobody waits for it any more ([`super::Absences`]).
+    Lost,
+}
+
+/// Who is to hold `channel` instead of `wanted`, if not all of these stay: those who do, and as many others as
+/// are lacking, chosen as for a new channel. `None` if all stay.
 ///
 /// # Errors
-/// If too few nodes qualify. Then all stay that are there.
+/// If too few nodes qualify, or so many are lost that the others are no majority. Then all stay.
 pub fn replace(
     channel: ChannelUid,
-    wanted: &[Voter],
+    wanted: &[(Voter, VoterState)],
     filter: &LabelFilter,
     live: &[PlacementNode],
-    drained: &BTreeSet<NodeId>,
 ) -> Result<Option<Vec<Voter>>, PlacementError> {
-    let stay: Vec<Voter> = wanted
-        .iter()
-        .filter(|voter| !drained.contains(&voter.node))
-        .copied()
-        .collect();
+    let in_state = |state| {
+        let voters = wanted.iter().filter(move |(_, is)| *is == state);
+        voters.map(|(voter, _)| *voter)
+    };
+    let stay: Vec<Voter> = in_state(VoterState::Stays).collect();
     let lacking = wanted.len() - stay.len();
     if lacking == 0 {
         return Ok(None);
     }
-    let holds = |node: &PlacementNode| wanted.iter().any(|voter| voter.node == node.voter.node);
-    let (holders, others): (Vec<_>, Vec<_>) =
-        distinct(live).into_iter().partition(|node| holds(node));
+    let lost = in_state(VoterState::Lost).count();
+    if lost * 2 >= wanted.len() {
+        return Err(PlacementError::NoMajority {
+            lost,
+            voters: wanted.len(),
+        });
+    }
+    let stays = |node: &PlacementNode| stay.iter().any(|voter| voter.node == node.voter.node);
+    let (staying, others): (Vec<_>, Vec<_>) =
+        distinct(live).into_iter().partition(|node| stays(node));
     let mut taken = BTreeMap::new();
-    let staying = holders
-        .into_iter()
-        .filter(|node| !drained.contains(&node.voter.node));
     for node in staying {
         *taken.entry(node.label(ZONE_LABEL)).or_default() += 1;
     }

@@ -209,9 +209,27 @@ fn only_nodes_with_every_label_and_with_room_are_chosen() {
     );
 }
 
-fn drain(live: &mut [PlacementNode], number: usize) -> BTreeSet<NodeId> {
+fn drain(live: &mut [PlacementNode], number: usize) -> NodeId {
     live[number - 1].is_drained = true;
-    BTreeSet::from([live[number - 1].voter.node])
+    live[number - 1].voter.node
+}
+
+/// These voters, one of them in another state.
+fn but(wanted: &[Voter], node: NodeId, state: VoterState) -> Vec<(Voter, VoterState)> {
+    let state_of = |voter: &Voter| match voter.node == node {
+        true => state,
+        false => VoterState::Stays,
+    };
+    let voters = wanted.iter();
+    voters.map(|voter| (*voter, state_of(voter))).collect()
+}
+
+fn replaced(
+    channel: ChannelUid,
+    wanted: &[(Voter, VoterState)],
+    live: &[PlacementNode],
+) -> Result<Option<Vec<Voter>>, PlacementError> {
+    replace(channel, wanted, &LabelFilter::default(), live)
 }
 
 #[test]
@@ -221,9 +239,9 @@ fn a_drained_node_is_replaced_as_if_it_had_left_and_the_others_stay() {
     let drained = drain(&mut live, 3);
     for channel in channels() {
         let wanted = placed(channel, 3, &before).voters;
-        let replaced = replace(channel, &wanted, &LabelFilter::default(), &live, &drained);
-        let replaced = replaced.unwrap();
-        if wanted.iter().any(|voter| drained.contains(&voter.node)) {
+        let states = but(&wanted, drained, VoterState::Drained);
+        let replaced = replaced(channel, &states, &live).unwrap();
+        if wanted.iter().any(|voter| voter.node == drained) {
             let new: BTreeSet<NodeId> = replaced.unwrap().iter().map(|v| v.node).collect();
             assert_eq!(new, voters(&placed(channel, 3, &live)));
         } else {
@@ -241,8 +259,8 @@ fn what_replaces_a_drained_node_is_in_the_zone_that_lacks_a_voter() {
     let wanted = [0, 1, 3].map(|index| live[index].voter);
     let drained = drain(&mut live, 4);
     for channel in channels() {
-        let replaced = replace(channel, &wanted, &LabelFilter::default(), &live, &drained);
-        let replaced = replaced.unwrap().unwrap();
+        let states = but(&wanted, drained, VoterState::Drained);
+        let replaced = replaced(channel, &states, &live).unwrap().unwrap();
         assert_eq!(replaced, [wanted[0], wanted[1], live[4].voter]);
     }
 }
@@ -255,22 +273,48 @@ fn without_a_node_that_qualifies_a_drained_one_stays() {
     let drained = drain(&mut live, 2);
     live.remove(0);
     let channel = ChannelUid::derive("orders", &[0; 16]);
-    let filter = LabelFilter::default();
+    let states = but(&wanted, drained, VoterState::Drained);
     assert_eq!(
-        replace(channel, &wanted, &filter, &live, &drained),
+        replaced(channel, &states, &live),
         Err(PlacementError::TooFewNodes {
             needed: 1,
             qualified: 0,
-            live: 0,
+            live: 1,
             unlabelled: 0,
-            drained: 0,
+            drained: 1,
             low_on_disk: 0,
         })
     );
     live.push(node(4, &[]));
-    let replaced = replace(channel, &wanted, &filter, &live, &drained);
     let spare = live[2].voter;
-    assert_eq!(replaced, Ok(Some(vec![wanted[0], wanted[2], spare])));
+    assert_eq!(
+        replaced(channel, &states, &live),
+        Ok(Some(vec![wanted[0], wanted[2], spare]))
+    );
+}
+
+#[test]
+fn nobody_is_replaced_when_so_many_are_lost_that_the_others_cannot_agree() {
+    let live = nodes(9);
+    let channel = ChannelUid::derive("orders", &[0; 16]);
+    for (voters, most) in [(1, 0), (2, 0), (3, 1), (4, 1), (5, 2)] {
+        for lost in 1..=voters {
+            let wanted = live[..voters].iter().enumerate();
+            let state = |index| match index < lost {
+                true => VoterState::Lost,
+                false => VoterState::Stays,
+            };
+            let states: Vec<_> = wanted
+                .map(|(index, node)| (node.voter, state(index)))
+                .collect();
+            let replaced = replaced(channel, &states, &live[lost..]);
+            if lost <= most {
+                assert_eq!(replaced.unwrap().unwrap().len(), voters);
+            } else {
+                assert_eq!(replaced, Err(PlacementError::NoMajority { lost, voters }));
+            }
+        }
+    }
 }
 
 #[test]

@@ -28,6 +28,7 @@ pub(super) fn node_config(file: &NodeFile, listen: SocketAddr, identity: Identit
         protocol: protocol(file),
         store: store(file),
         disk_dwell: file.storage.disk_dwell,
+        replace_after: file.timing.replace_after,
         scrub_bytes_per_second: file.storage.scrub_bytes_per_second,
         workers: or_cores(file.runtime.workers),
         max_unacknowledged_bytes: size(file.limits.node_unacked_bytes),
@@ -103,6 +104,10 @@ mod tests {
         assert_eq!(protocol(&file), Settings::default());
         assert_eq!(store(&file), StoreOptions::default());
         assert_eq!(file.storage.disk_dwell, DiskGauge::DWELL);
+        assert_eq!(
+            file.timing.replace_after,
+            Some(NodeConfig::DEFAULT_REPLACE_AFTER)
+        );
         assert_eq!(
             file.storage.scrub_bytes_per_second,
             NodeConfig::DEFAULT_SCRUB_BYTES_PER_SECOND

@@ -1,8 +1,10 @@
-//! Beats, elections and handovers.
+//! Beats, elections, handovers and replacement.
 
 use std::time::Duration;
 
 use crate::config::section::Section;
+
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// Beats, elections and handovers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub struct Timing {
     pub slot: Duration,
     /// The most to which that grows.
     pub slot_cap: Duration,
+    /// How long a node may be gone before its channels are moved to others, if not for ever.
+    pub replace_after: Option<Duration>,
 }
 
 impl Timing {
@@ -65,6 +69,14 @@ impl Timing {
                 1..=10_000,
                 "The most to which `slot_ms` grows when elections follow one another too fast.",
             ),
+            replace_after: Some(section.millis(
+                "replace_after_ms",
+                900_000,
+                0..=30 * DAY_MS,
+                "How long a node may be gone before its channels are moved to other nodes that satisfy \
+                 their filters; 0 for never. The same on all nodes.",
+            ))
+            .filter(|patience| !patience.is_zero()),
         }
     }
 
