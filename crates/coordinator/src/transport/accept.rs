@@ -29,8 +29,9 @@ pub(super) async fn keep_accepting<I: Inbound>(context: Context<I>) {
     let stop = context.mesh.stop.watcher();
     loop {
         let incoming = tokio::select! {
-            incoming = context.mesh.endpoint.accept() => incoming,
+            biased;
             () = stop.stopped() => None,
+            incoming = context.mesh.endpoint.accept() => incoming,
         };
         let Some(incoming) = incoming else { return };
         open_door(&context, incoming);
@@ -129,6 +130,10 @@ fn answer<I: Inbound>(
     hello: Hello,
 ) -> Result<Accepted, Refusal> {
     let mesh = &context.mesh;
+    // Whoever lost its connection because this node stops dials again at once.
+    if mesh.stop.is_stopped() {
+        return Err(Refusal::new(CloseCode::Shutdown, "the node is stopping"));
+    }
     let node = caller.principal.node_id();
     let seat = mesh.seat(node);
     let address = seat.as_ref().map(|seat| seat.address());
