@@ -111,6 +111,35 @@ impl Mesh {
         }
     }
 
+    /// The directory of a client that begins with these nodes and turns to others only when they fail.
+    ///
+    /// # Panics
+    /// If it cannot be made.
+    #[must_use]
+    pub fn client_beside(&self, nodes: &[usize]) -> PathBuf {
+        let names: Vec<&str> = nodes
+            .iter()
+            .map(|index| &*self.nodes[*index].name)
+            .collect();
+        let dir = self.dir().join(format!("beside-{}", names.join("-")));
+        std::fs::create_dir(&dir).expect("a directory can be made");
+        let client = self.dir().join("client");
+        for entry in std::fs::read_dir(&client).expect("the mesh has a client") {
+            let entry = entry.expect("a directory can be read");
+            std::fs::copy(entry.path(), dir.join(entry.file_name())).expect("a file can be copied");
+        }
+        let path = dir.join("client.toml");
+        let text = std::fs::read_to_string(&path).expect("the client has a context");
+        let is_kept = |line: &&str| {
+            let node = line.split_once(" = ").map(|(name, _)| name);
+            !node.is_some_and(|name| self.nodes.iter().any(|one| one.name == name))
+                || node.is_some_and(|name| names.contains(&name))
+        };
+        let kept: Vec<&str> = text.lines().filter(is_kept).collect();
+        std::fs::write(&path, kept.join("\n")).expect("a file can be written");
+        dir
+    }
+
     /// Runs a command in this mesh.
     #[must_use]
     pub fn run(&self, arguments: &[&str]) -> Output {

@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader, Write},
+    path::Path,
     process::{Child, ChildStdin, Stdio},
     sync::{
         Arc,
@@ -58,8 +59,17 @@ impl Producer {
     /// If the program cannot be started.
     #[must_use]
     pub fn start_padded(mesh: &Mesh, channel: &str, name: &str, padding: usize) -> Self {
+        Self::start_from(&mesh.dir(), channel, name, padding)
+    }
+
+    /// Starts one with the context in this directory.
+    ///
+    /// # Panics
+    /// If the program cannot be started.
+    #[must_use]
+    pub fn start_from(context: &Path, channel: &str, name: &str, padding: usize) -> Self {
         let mut child = binary::command(["pub", channel, "--json", "--mesh"])
-            .arg(mesh.dir())
+            .arg(context)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())

@@ -69,11 +69,22 @@ fn every_channel_leaves_a_drained_node_and_comes_back_only_by_order() {
 #[test]
 fn where_nobody_else_can_hold_a_channel_it_stays_until_somebody_can() {
     let mesh = mesh_of(3);
+    let class = ["--class", "available", "--replicas", "3"];
+    done(
+        &mesh,
+        &[&["channel", "create", "sensors"][..], &class].concat(),
+    );
     done(&mesh, &["node", "drain", "n2", "--no-wait"]);
     eventually("it is drained", || is_shown_as_drained(&mesh, 1));
     eventually("the leader of the catalog says why nothing moves", || {
-        let mut logs = mesh.nodes.iter().map(|node| node.log());
-        logs.any(|log| log.contains("a channel cannot leave a node"))
+        let logs = mesh.nodes.iter().map(|node| node.log());
+        let logs: String = logs.collect();
+        let said = logs
+            .lines()
+            .filter(|line| line.contains("a channel cannot leave a node"));
+        let said: Vec<&str> = said.collect();
+        let is_said = |why: &str| said.iter().any(|line| line.contains(why));
+        is_said("nodes are needed") && is_said("class available cannot be moved")
     });
     for channel in CHANNELS {
         assert_eq!(mesh.holders_of(channel), [0, 1, 2], "{channel}");

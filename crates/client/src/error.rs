@@ -342,7 +342,8 @@ pub(crate) const fn is_passing(reason: RetryReason) -> bool {
         | RetryReason::Denied
         | RetryReason::Internal
         | RetryReason::Exists
-        | RetryReason::NoPlacement => false,
+        | RetryReason::NoPlacement
+        | RetryReason::Diverged => false,
     }
 }
 
@@ -359,5 +360,8 @@ const fn remedy(reason: RetryReason) -> &'static str {
         RetryReason::Internal => "see the node's log",
         RetryReason::Exists => "choose another name",
         RetryReason::NoPlacement => "add nodes, or ask for fewer replicas",
+        RetryReason::Diverged => {
+            "subscribe anew and compare: other events took the place of those read before"
+        }
     }
 }

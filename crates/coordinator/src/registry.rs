@@ -144,6 +144,8 @@ impl ChannelHandle {
             tracing::info!(channel = %self.name, "the channel is whole again on this node, and it votes");
         }
         self.telemetry.limbo(limbo.is_some());
+        let (forks, events) = view.forks;
+        self.telemetry.forks(forks, events);
         leadership.limbo = limbo;
     }
 

@@ -179,6 +179,20 @@ mutants! {
     EpochBoundNotKept,
     /// A write-ahead log that is cut short is taken for one whose last group was torn.
     RotAsTorn,
+
+    // Channels that stay writable.
+    /// The loser cuts its log before the end of it is kept as a fork.
+    CutBeforeSealed,
+    /// All of a fork is appended, also what is in the log already.
+    RepublishesAll,
+    /// A fork is dropped before it is durable that the log has it.
+    ForkDroppedEarly,
+    /// What had to be taken back of a fork counts as taken.
+    TakenBackCounts,
+    /// Two leaders of one number are taken for one.
+    EpochByNumber,
+    /// The table of producers stays as it was when what told of them was cut off.
+    ProducersNotRecollected,
 }
 
 impl Mutant {

@@ -5,6 +5,7 @@
 //! what follows from them without saying them a second time.
 
 pub use crate::{
+    available::{held_by, next_epoch},
     catchup::may_cut,
     election::may_vote,
     limbo::may_leave_limbo,

@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use tetrarch_fsm::{StateTransition, StateTransitionError};
 use tetrarch_wire::{
-    Batch, Epoch, HardState, LogPosition, Seq, VoterId,
+    Batch, Epoch, ForkId, HardState, LogPosition, Seq, VoterId,
     frame::{ChannelMessage, ProduceOutcome},
 };
 
@@ -186,6 +186,44 @@ pub enum Effect {
         segment: Seq,
         /// Batches of another voter; none at first.
         batches: Vec<Batch>,
+    },
+    /// Keep everything of the log after this position as a fork, durably, and change nothing of the log;
+    /// then say what it came to ([`crate::Input::Sealed`]).
+    Seal {
+        /// The last position that is not to be sealed.
+        after: LogPosition,
+    },
+    /// Read whole batches from a fork, beginning with the one that holds `from`. The answer is
+    /// [`crate::Input::LogRead`].
+    ReadFork {
+        /// Comes back with the batches.
+        ticket: ReadTicket,
+        /// The fork.
+        fork: ForkId,
+        /// The first seq.
+        from: Seq,
+        /// Most bytes; at least one batch is read.
+        max_bytes: u32,
+    },
+    /// Every event of a fork is in the log, durably here: the copy of it on this node may go.
+    DropFork {
+        /// The fork.
+        fork: ForkId,
+    },
+    /// A leader has taken a fork into its log.
+    ForkCollected {
+        /// The fork.
+        fork: ForkId,
+        /// How many of its events were appended.
+        republished: u64,
+        /// How many were in the log already.
+        known: u64,
+    },
+    /// What was committed after this position is a fork now, and other events will take its place: whoever
+    /// has read further must be told.
+    Diverged {
+        /// The last position that holds.
+        point: LogPosition,
     },
     /// The role has changed.
     RoleChanged(RoleChange),

@@ -3,7 +3,7 @@
 use tetrarch_wire::{
     Batch, Epoch, LogPosition, ProducerEpoch, ProducerId, ProducerSeq, Seq, VoterId,
     batch::EventBlock,
-    frame::{ChannelMessage, DiskLevel},
+    frame::{ChannelMessage, DiskLevel, ForkReport},
 };
 
 use crate::{MendOutcome, Moment, PersistToken, ReadTicket, Ticket, membership::ReplicaSet};
@@ -57,6 +57,17 @@ pub enum LogReadFailure {
     /// The channel is damaged beyond mending.
     Corrupt,
     /// A segment is damaged, and [`Input::Damaged`] says so as well.
+    Damaged,
+    /// It did not work this time.
+    Transient,
+}
+
+/// Why the end of a log is not sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SealFailure {
+    /// There was no room.
+    StorageFull,
+    /// A batch of it cannot be read until it is mended.
     Damaged,
     /// It did not work this time.
     Transient,
@@ -181,6 +192,13 @@ pub enum Input {
     Damaged {
         /// Its first seq.
         segment: Seq,
+    },
+    /// [`crate::Effect::Seal`] was tried.
+    Sealed {
+        /// The position that was asked for.
+        after: LogPosition,
+        /// The end of what is sealed, durably, and the fork that holds it; none if there are no events.
+        result: Result<(LogPosition, Option<ForkReport>), SealFailure>,
     },
     /// [`crate::Effect::Mend`] was tried.
     Mended {

@@ -4,6 +4,7 @@
 //! Nothing here knows a runtime, a file, a clock or a source of randomness: time and chance are
 //! arguments, and what is to be done comes out as effects. A simulator runs exactly this code.
 
+mod available;
 pub mod beat;
 pub mod catalog;
 mod catchup;
@@ -41,7 +42,7 @@ pub use context::{Chance, Context, Moment, Now};
 pub use effect::{
     AdminOutcome, Effect, HaltReason, Lane, LogWrite, PersistToken, ReadTicket, RoleChange, Ticket,
 };
-pub use input::{Input, LogReadFailure, PersistFailure, ProduceRequest, Proposal};
+pub use input::{Input, LogReadFailure, PersistFailure, ProduceRequest, Proposal, SealFailure};
 pub use pressure::DiskGauge;
 pub use producer::TableError;
 pub use queues::Queues;

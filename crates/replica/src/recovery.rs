@@ -7,20 +7,21 @@ use bytes::Bytes;
 use tetrarch_fsm::Role;
 use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::{
-    BatchHeader, ChannelClass, ChannelConfig, ChannelUid, EpochStart, HardState, LogPosition, Seq,
-    VoterId, batch::Control,
+    BatchHeader, ChannelConfig, ChannelUid, EpochStart, HardState, LogPosition, Seq, VoterId,
+    batch::Control, frame::ForkReport,
 };
 use thiserror::Error;
 
 use crate::{
     HaltReason, Now, Replica, Settings, SettingsError, SnapshotError,
+    available::Kept,
     catchup::CatchUp,
     durability::Durability,
     election::{Silence, Thrash},
     log_state::LogState,
     membership::Members,
     pressure::Pressure,
-    producer::ProducerTable,
+    producer::{Numbers, ProducerTable},
     replication::{Controls, Following},
     snapshot::Snapshot,
 };
@@ -41,6 +42,8 @@ pub struct Recovered {
     pub commit_hint: Seq,
     /// What [`Replica::snapshot`] said, and the committed seq that it stands at.
     pub snapshot: Option<(Seq, Bytes)>,
+    /// The forks that are kept beside it.
+    pub forks: Vec<ForkReport>,
     /// Whether bytes that were written are missing or damaged.
     pub damaged: bool,
     /// How far the log went, by rank, before the node let go of the channel; the origin if it never did.
@@ -61,6 +64,7 @@ impl Recovered {
             epochs: Vec::new(),
             commit_hint: Seq::ZERO,
             snapshot: None,
+            forks: Vec::new(),
             damaged: false,
             reached: origin,
             releases: 0,
@@ -71,9 +75,6 @@ impl Recovered {
 /// Why no replica can be made.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum RecoveryError {
-    /// This version implements the class `quorum` only.
-    #[error("channels of class {0} are not implemented")]
-    UnsupportedClass(ChannelClass),
     /// The settings cannot work.
     #[error(transparent)]
     Settings(#[from] SettingsError),
@@ -95,7 +96,7 @@ impl Replica {
     /// Makes a replica of what a store holds.
     ///
     /// # Errors
-    /// If what was recovered contradicts itself, or the channel is not of class `quorum`.
+    /// If what was recovered contradicts itself.
     pub fn new(
         me: VoterId,
         channel: ChannelUid,
@@ -105,9 +106,6 @@ impl Replica {
         now: Now,
     ) -> Result<Self, RecoveryError> {
         settings.validate()?;
-        if genesis.class != ChannelClass::Quorum {
-            return Err(RecoveryError::UnsupportedClass(genesis.class));
-        }
         let mut hard_state = recovered.hard_state;
         if planted(Mutant::VoteForgottenAtStart) {
             hard_state.voted_for = None;
@@ -133,13 +131,14 @@ impl Replica {
             Some((_, bytes)) => Snapshot::decode(bytes, window)?,
             None => Snapshot::of_nothing(genesis.clone(), window),
         };
+        let numbers = Numbers::of(genesis.class);
         let config = if planted(Mutant::VotersForgottenAtStart) {
             genesis
         } else {
             found.config
         };
         let producers = if planted(Mutant::ProducersNotRestored) {
-            ProducerTable::new(window)
+            ProducerTable::new(numbers, window)
         } else {
             found.producers
         };
@@ -147,6 +146,7 @@ impl Replica {
             log_start,
             tail,
             epochs,
+            forks,
             damaged,
             reached,
             releases,
@@ -180,6 +180,8 @@ impl Replica {
             leadership: None,
             handover: None,
             repair: None,
+            recollection: None,
+            kept: Kept::recovered(forks),
             reads: BTreeMap::new(),
             last_read: 0,
             last_request: 0,

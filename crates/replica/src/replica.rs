@@ -11,6 +11,7 @@ use tetrarch_wire::{ChannelUid, Epoch, HardState, LogPosition, ReplicaRole, Seq,
 use crate::{
     AdminOutcome, Context, Effect, HaltReason, Input, PersistFailure, ReadTicket, RoleChange,
     Settings,
+    available::{Kept, Recollection},
     catchup::{Beginning, CatchUp, ReadPurpose},
     durability::Durability,
     election::{Candidacy, Silence, Thrash},
@@ -23,7 +24,7 @@ use crate::{
     transfer::Handover,
 };
 
-/// One channel on one node, class `quorum`.
+/// One channel on one node.
 #[derive(Debug)]
 pub struct Replica {
     pub(crate) me: VoterId,
@@ -58,6 +59,8 @@ pub struct Replica {
     pub(crate) handover: Option<Handover>,
     pub(crate) pressure: Pressure,
     pub(crate) repair: Option<Repair>,
+    pub(crate) recollection: Option<Recollection>,
+    pub(crate) kept: Kept,
     pub(crate) reads: BTreeMap<ReadTicket, ReadPurpose>,
     pub(crate) last_read: u64,
     pub(crate) last_request: u64,
@@ -117,6 +120,7 @@ impl Replica {
             Input::Corrupt => self.halt(HaltReason::Corrupt, context),
             Input::Damaged { segment } => self.on_damaged(segment, context),
             Input::Mended { segment, outcome } => self.on_mended(segment, outcome, context),
+            Input::Sealed { after, result } => self.on_sealed(after, result, context),
         }
         self.withdraw_under_pressure(context);
         self.leave_limbo_if_due(context);
@@ -168,6 +172,7 @@ impl Replica {
             | Input::Persisted { .. }
             | Input::Trimmed { .. }
             | Input::SnapshotSaved { .. }
+            | Input::Sealed { .. }
             | Input::Corrupt => {}
         }
     }
@@ -184,8 +189,11 @@ impl Replica {
     fn on_tick(&mut self, ctx: &mut Context<'_>) {
         self.retry_writes(ctx);
         self.check_repair(ctx);
+        self.go_on_recollecting(ctx);
         match self.role.get() {
             ReplicaRole::Leader => {
+                self.advance_commit_if_due(ctx);
+                self.collect_forks(ctx);
                 self.check_transfer(ctx);
                 self.hand_over_if_due(ctx);
                 self.give_up_if_stranded(ctx);
@@ -198,6 +206,7 @@ impl Replica {
             ReplicaRole::Replica => {
                 self.check_handover(ctx);
                 self.check_catch_up(ctx);
+                self.report_forks(ctx);
                 self.stand_if_due(ctx);
             }
             ReplicaRole::Candidate => self.ask_again(ctx),

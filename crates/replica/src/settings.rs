@@ -21,6 +21,8 @@ pub struct Settings {
     /// How long a round may take, how long a leader goes on without a majority, and the least time
     /// between two elections of one replica; 450 ms, plus up to a third of it by chance.
     pub election_timeout: Duration,
+    /// How long a leader of class `available` waits for copies before it acknowledges without them; 250 ms.
+    pub copy_timeout: Duration,
     /// How long a handover may take; 450 ms.
     pub transfer_timeout: Duration,
     /// Most bytes accepted and not yet committed; 64 MiB.
@@ -64,6 +66,7 @@ impl Default for Settings {
             slot: Duration::from_millis(50),
             slot_cap: Duration::from_millis(300),
             election_timeout: Duration::from_millis(450),
+            copy_timeout: Duration::from_millis(250),
             transfer_timeout: Duration::from_millis(450),
             unacked_bytes: 64 * MIB,
             unacked_batches: 8_192,
@@ -110,6 +113,7 @@ impl Settings {
             ("heartbeat", !self.heartbeat.is_zero()),
             ("missed_heartbeats", self.missed_heartbeats > 0),
             ("slot", !self.slot.is_zero()),
+            ("copy_timeout", !self.copy_timeout.is_zero()),
             ("transfer_timeout", !self.transfer_timeout.is_zero()),
             ("unacked_bytes", self.unacked_bytes > 0),
             ("unacked_batches", self.unacked_batches > 0),

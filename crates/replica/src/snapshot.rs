@@ -5,7 +5,7 @@ use bytes::Bytes;
 use tetrarch_wire::{ChannelConfig, DecodeError, Seq};
 use thiserror::Error;
 
-use crate::producer::{ProducerTable, TableError};
+use crate::producer::{Numbers, ProducerTable, TableError};
 
 /// A snapshot that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -42,9 +42,9 @@ impl Snapshot {
     /// That of a log of which nothing is committed.
     pub(crate) fn of_nothing(genesis: ChannelConfig, window: usize) -> Self {
         Self {
-            config: genesis,
             trim_point: Seq::ZERO,
-            producers: ProducerTable::new(window),
+            producers: ProducerTable::new(Numbers::of(genesis.class), window),
+            config: genesis,
         }
     }
 
@@ -52,10 +52,12 @@ impl Snapshot {
     pub(crate) fn decode(bytes: &[u8], window: usize) -> Result<Self, SnapshotError> {
         let ((config, trim_point), rest): ((Bytes, Seq), _) =
             postcard::take_from_bytes(bytes).map_err(SnapshotError::Structure)?;
+        let config = ChannelConfig::decode(&config)?;
+        let numbers = Numbers::of(config.class);
         Ok(Self {
-            config: ChannelConfig::decode(&config)?,
+            config,
             trim_point,
-            producers: ProducerTable::restore(rest, window)?,
+            producers: ProducerTable::restore(rest, numbers, window)?,
         })
     }
 }
@@ -70,7 +72,11 @@ mod tests {
         let bench = Bench::follower(3);
         let mut config = bench.replica.config().clone();
         (config.seq, config.version) = (Seq::new(7), 2);
-        let bytes = encode(&config, Seq::new(5), &ProducerTable::new(4));
+        let bytes = encode(
+            &config,
+            Seq::new(5),
+            &ProducerTable::new(Numbers::Contiguous, 4),
+        );
         let read = Snapshot::decode(&bytes, 4).unwrap();
         assert_eq!((read.config, read.trim_point), (config, Seq::new(5)));
         assert_eq!(read.producers.len(), 0);

@@ -43,13 +43,22 @@ impl Bench {
         settings: Settings,
         change: impl FnOnce(&mut Recovered),
     ) -> Self {
+        Self::of_class(ChannelClass::Quorum, voters, settings, change)
+    }
+
+    pub(crate) fn of_class(
+        class: ChannelClass,
+        voters: u8,
+        settings: Settings,
+        change: impl FnOnce(&mut Recovered),
+    ) -> Self {
         let voters = (1..=voters).map(|byte| Voter {
             node: NodeId::from_bytes([byte; 16]),
             store: StoreId::from_bytes([byte; 16]),
         });
         let voters: Vec<Voter> = voters.collect();
         let ids: Vec<VoterId> = voters.iter().map(Voter::id).collect();
-        let genesis = ChannelConfig::genesis(ChannelClass::Quorum, voters).unwrap();
+        let genesis = ChannelConfig::genesis(class, voters).unwrap();
         let mut recovered = Recovered::empty(&genesis);
         change(&mut recovered);
         let uid = ChannelUid::derive("bench", &[0; 16]);

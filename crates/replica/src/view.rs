@@ -31,6 +31,8 @@ pub struct View {
     pub halted: Option<HaltReason>,
     /// It may have forgotten what it promised, and neither votes nor stands.
     pub limbo: Option<Limbo>,
+    /// How many forks are kept beside its log, and how many events are in them.
+    pub forks: (u64, u64),
     /// It is handing over.
     pub draining: bool,
     /// It is getting its log back into step.
@@ -73,6 +75,7 @@ impl Replica {
             log_start: self.log.start(),
             halted: self.halted.clone(),
             limbo: self.hard_state.limbo,
+            forks: self.kept.count(),
             draining: leadership.is_some_and(|l| l.transfer.is_some()),
             catching_up: self.catch_up != CatchUp::None,
             storage_full: self.durability.is_full() || self.is_parked() || self.is_frozen(),
@@ -205,13 +208,19 @@ impl Replica {
                 self.may_stand().then(|| self.silence_deadline()),
                 self.catch_up_deadline(),
                 self.handover_deadline(),
+                self.report_deadline(),
             ]),
             ReplicaRole::Idle => self.handover_deadline(),
         };
         if planted(Mutant::RetryNotArmed) {
             return of_role;
         }
-        earliest([of_role, self.durability.retry_at(), self.repair_deadline()])
+        earliest([
+            of_role,
+            self.durability.retry_at(),
+            self.repair_deadline(),
+            self.recollection_deadline(),
+        ])
     }
 
     fn leader_deadline(&self) -> Option<Moment> {
@@ -220,7 +229,8 @@ impl Replica {
         let probes = contacts
             .filter(|follower| follower.connected && follower.owes_answer(self.commit))
             .map(|follower| follower.waiting_since().plus(self.settings.heartbeat));
-        let staged = !leadership.staging.is_empty() && self.may_form();
+        let waits = !leadership.staging.is_empty() || self.has_chunk();
+        let staged = waits && self.may_form();
         earliest([
             self.quorum_deadline(),
             probes.min(),
@@ -229,6 +239,8 @@ impl Replica {
             self.stranded_deadline(),
             self.unreadable_deadline(),
             self.placement_deadline(),
+            self.copies_deadline(),
+            self.collection_deadline(),
             staged.then(Moment::default),
         ])
     }

@@ -53,11 +53,12 @@ impl World {
                 start,
                 channel,
                 ticket,
+                source,
                 from,
                 max_bytes,
             } => {
                 if self.nodes[node].process_of(start).is_some() {
-                    self.read_log(node, channel, (ticket, from, max_bytes));
+                    self.read_log(node, channel, source, (ticket, from, max_bytes));
                 }
             }
             Event::SnapshotSaved {
@@ -80,6 +81,11 @@ impl World {
             } => {
                 if self.nodes[node].process_of(start).is_some() {
                     self.mend_segment(node, channel, (segment, &batches));
+                }
+            }
+            Event::Seal { node, start } => {
+                if self.nodes[node].process_of(start).is_some() {
+                    self.seal_on(node);
                 }
             }
             Event::Timer { node, start } => {

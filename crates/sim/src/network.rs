@@ -43,7 +43,6 @@ impl Packet {
                 ChannelMessage::SyncNack(_) => "pull refused",
                 ChannelMessage::TransferPrepare(_) | ChannelMessage::TransferNow(_) => "handover",
                 ChannelMessage::Placed(_) => "placement report",
-                ChannelMessage::LeaderConflict(_) | ChannelMessage::ConflictResult(_) => "conflict",
                 ChannelMessage::RepairRequest(_) | ChannelMessage::RepairResponse(_) => "repair",
                 ChannelMessage::SegOffer(_)
                 | ChannelMessage::SegRequest(_)
@@ -51,7 +50,7 @@ impl Packet {
                 ChannelMessage::SnapshotRequest(_) | ChannelMessage::SnapshotChunk(_) => "snapshot",
                 ChannelMessage::ForkReport(_)
                 | ChannelMessage::ForkPull(_)
-                | ChannelMessage::ForkResolved(_) => "fork",
+                | ChannelMessage::ForkChunk(_) => "fork",
             },
         }
     }

@@ -159,6 +159,8 @@ pub(crate) struct Swarm {
     /// Moves of a channel to other nodes, of a thousand tenths of a second.
     pub(crate) moves: u64,
     has_moves: bool,
+    /// Channels, of a thousand, that are of the class `available`.
+    pub(crate) available: u64,
     /// How wrong clocks run, at most.
     pub(crate) drift_ppm: u64,
     /// Milliseconds between two requests of a producer, about.
@@ -193,6 +195,7 @@ impl Swarm {
             trims: some(dice, 300),
             moves: 0,
             has_moves: false,
+            available: 0,
             drift_ppm: dice.pick(&[0, 100, 1_000]),
             pace: dice.pick(&[5, 20, 100, 400]),
             store: store(dice),
@@ -211,6 +214,19 @@ impl Swarm {
                 // Little is enough to be dropped, so that who comes must begin where the others do.
                 self.store.segment_bytes = 4 * 1024;
                 self.store.flush_trigger_bytes = 4 * 1024;
+            }
+        }
+    }
+
+    /// Channels are of the class `available` in some of the others. What is damaged there is lost with its
+    /// disk, and a part of a log that is gone tells nothing of its events.
+    pub(crate) fn draw_classes(&mut self, dice: &mut Dice) {
+        const DAMAGE: [usize; 2] = [19, 21];
+        if !self.has_moves && dice.permille(300) {
+            self.available = dice.pick(&[400, 1_000]);
+            self.trims = 0;
+            for kind in DAMAGE {
+                self.weights[kind] = 0;
             }
         }
     }

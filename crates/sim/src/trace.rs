@@ -61,6 +61,7 @@ impl Trace {
 
     /// Takes an effect into the fingerprint.
     pub(crate) fn mix(&mut self, now: u64, node: usize, channel: usize, effect: &Effect) {
+        const OF_FORKS: u64 = 1 << 60;
         let code = match effect {
             Effect::Persist { token, .. } => token.get() << 4 | 1,
             Effect::Send { epoch, .. } => epoch.n << 4 | 2,
@@ -78,6 +79,11 @@ impl Trace {
             Effect::Mend { segment, .. } => segment.get() << 4 | 14,
             Effect::Placed { version } => version << 4 | 15,
             Effect::SaveSnapshot { seq, .. } => seq.get() << 4,
+            Effect::Seal { after } => OF_FORKS | after.seq.get() << 4 | 1,
+            Effect::ReadFork { from, .. } => OF_FORKS | from.get() << 4 | 2,
+            Effect::DropFork { .. } => OF_FORKS | 3,
+            Effect::ForkCollected { republished, .. } => OF_FORKS | republished << 4 | 4,
+            Effect::Diverged { point } => OF_FORKS | point.seq.get() << 4 | 5,
         };
         let place = (node as u64) << 56 | (channel as u64) << 48;
         let mixed = self.hash.rotate_left(7) ^ code ^ place ^ now.rotate_left(20);

@@ -6,7 +6,9 @@ use tetrarch_replica::{
     PersistToken, ReadTicket, Settings, Ticket,
     beat::{ChannelFact, Repeat},
 };
-use tetrarch_wire::{Batch, ChannelClass, ChannelConfig, ChannelUid, Seq, Voter};
+use tetrarch_wire::{
+    Batch, ChannelClass, ChannelConfig, ChannelUid, ForkId, MinCopies, Seq, Voter,
+};
 
 use crate::{
     check::Chronicle,
@@ -50,6 +52,15 @@ pub(crate) struct Channel {
     pub(crate) is_deleted: bool,
 }
 
+impl Channel {
+    pub(crate) fn is_available(&self) -> bool {
+        match self.genesis.class {
+            ChannelClass::Quorum => false,
+            ChannelClass::Available(_) => true,
+        }
+    }
+}
+
 /// Something that will happen. What concerns a process of a node names its start, because the next
 /// start knows nothing of it.
 #[derive(Clone, Debug)]
@@ -81,6 +92,8 @@ pub(crate) enum Event {
         start: u64,
         channel: ChannelIndex,
         ticket: ReadTicket,
+        /// Of this fork; else of the log.
+        source: Option<ForkId>,
         from: Seq,
         max_bytes: u32,
     },
@@ -99,6 +112,11 @@ pub(crate) enum Event {
         channel: ChannelIndex,
         segment: Seq,
         batches: Vec<Batch>,
+    },
+    /// The flusher goes on with the first log whose end is to be sealed.
+    Seal {
+        node: usize,
+        start: u64,
     },
     Timer {
         node: usize,
@@ -206,6 +224,7 @@ impl Event {
             | Self::LogRead { node, .. }
             | Self::SnapshotSaved { node, .. }
             | Self::Mend { node, .. }
+            | Self::Seal { node, .. }
             | Self::Timer { node, .. }
             | Self::BeatTick { node, .. }
             | Self::BeatFlush { node, .. }
@@ -272,10 +291,15 @@ impl World {
         let mut swarm = Swarm::draw(&mut dice, limits);
         // Of its own, so that the others stay what they were.
         swarm.draw_moves(&mut Dice::new(seed ^ 0x4D0E));
+        let mut classes = Dice::new(seed ^ 0xC1A5);
+        swarm.draw_classes(&mut classes);
         let settings = swarm.settings(&mut dice);
         let voters: Vec<Voter> = (0..swarm.nodes).map(Node::voter).collect();
         let channels: Vec<Channel> = (0..swarm.channels)
-            .map(|index| channel(index, &voters, &mut dice))
+            .map(|index| {
+                let class = class(&swarm, &mut classes);
+                channel(index, class, &voters, &mut dice)
+            })
             .collect();
         let nodes = (0..swarm.nodes)
             .map(|index| Node::format(index, &channels, &swarm, &mut dice))
@@ -292,7 +316,7 @@ impl World {
             at_once: 0,
             queue: BTreeMap::new(),
             jitter: Dice::new(seed ^ 0xABCD),
-            chronicle: Chronicle::new(swarm.nodes, channels.len()),
+            chronicle: Chronicle::new(swarm.nodes, &channels),
             network: Network::new(swarm.nodes),
             swarm,
             settings,
@@ -479,7 +503,17 @@ fn is_further(now: &[u64], before: &[u64]) -> bool {
     now.iter().zip(before).any(|(now, before)| now > before)
 }
 
-fn channel(index: usize, voters: &[Voter], dice: &mut Dice) -> Channel {
+/// With no more copies than there are nodes. A channel has fewer holders only if there are more than three.
+fn class(swarm: &Swarm, dice: &mut Dice) -> ChannelClass {
+    if !dice.permille(swarm.available) {
+        return ChannelClass::Quorum;
+    }
+    let copies = dice.pick(&[1, 1, 2]).min(swarm.nodes);
+    let copies = u8::try_from(copies).expect("two at most");
+    ChannelClass::Available(MinCopies::new(copies).expect("so few are allowed"))
+}
+
+fn channel(index: usize, class: ChannelClass, voters: &[Voter], dice: &mut Dice) -> Channel {
     let mut holders: Vec<usize> = (0..voters.len()).collect();
     // Some channels live on a part of the nodes.
     if voters.len() > 3 && dice.permille(500) {
@@ -488,8 +522,8 @@ fn channel(index: usize, voters: &[Voter], dice: &mut Dice) -> Channel {
         }
     }
     let members = holders.iter().map(|node| voters[*node]).collect();
-    let genesis = ChannelConfig::genesis(ChannelClass::Quorum, members)
-        .expect("a few distinct voters are a configuration");
+    let genesis =
+        ChannelConfig::genesis(class, members).expect("a few distinct voters are a configuration");
     Channel {
         uid: ChannelUid::derive(&format!("c{index}"), &[0; 16]),
         genesis,

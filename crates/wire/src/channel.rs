@@ -1,6 +1,6 @@
 //! What a channel is: its class, who votes in it, and how long it keeps events.
 
-use std::fmt;
+use std::{fmt, num::NonZeroU8};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,43 @@ pub enum ChannelClass {
     /// Acknowledged means durable on a majority of the voters; never lost, never reordered.
     Quorum,
     /// Writable on every side of a partition; acknowledged events survive the heal.
-    Available,
+    Available(MinCopies),
+}
+
+/// On how many stores events of an `available` channel are durable before they are acknowledged, the
+/// leader's among them, as long as so many can be reached. At least 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct MinCopies(NonZeroU8);
+
+impl MinCopies {
+    /// The leader's store is enough.
+    pub const ONE: Self = Self(NonZeroU8::MIN);
+
+    /// So many.
+    ///
+    /// # Errors
+    /// If it is 0, or more than [`limits::MAX_VOTERS`].
+    pub fn new(copies: u8) -> Result<Self, DecodeError> {
+        const WHAT: &str = "number of copies";
+        if usize::from(copies) > limits::MAX_VOTERS {
+            return Err(DecodeError::TooLarge {
+                what: WHAT,
+                size: copies.into(),
+                limit: limits::MAX_VOTERS as u64,
+            });
+        }
+        let copies = NonZeroU8::new(copies).ok_or(DecodeError::Invalid {
+            what: WHAT,
+            why: "an event that is on no store cannot be acknowledged",
+        })?;
+        Ok(Self(copies))
+    }
+
+    /// How many.
+    #[must_use]
+    pub const fn get(self) -> usize {
+        self.0.get() as usize
+    }
 }
 
 impl ChannelClass {
@@ -22,7 +58,7 @@ impl ChannelClass {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Quorum => "quorum",
-            Self::Available => "available",
+            Self::Available(_) => "available",
         }
     }
 }
@@ -246,6 +282,14 @@ impl ChannelConfig {
                 what: "number of voters",
                 size: self.voters.len() as u64,
                 limit: limits::MAX_VOTERS as u64,
+            });
+        }
+        if let ChannelClass::Available(copies) = self.class
+            && copies.get() > self.voters.len()
+        {
+            return Err(DecodeError::Invalid {
+                what: WHAT,
+                why: "it asks for more copies than there are voters",
             });
         }
         if !self.ids.is_sorted_by(|one, next| one < next) {

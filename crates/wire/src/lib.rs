@@ -20,7 +20,7 @@ mod seq;
 mod varint;
 
 pub use batch::{Batch, BatchHeader, BatchKind, Event};
-pub use channel::{ChannelClass, ChannelConfig, Retention, Voter};
+pub use channel::{ChannelClass, ChannelConfig, MinCopies, Retention, Voter};
 pub use checksum::Link;
 pub use epoch::{Epoch, EpochStart};
 pub use error::DecodeError;

@@ -47,8 +47,6 @@ pub const MAX_SNAPSHOT_BYTES: usize = 256 * 1024 * 1024;
 pub const MAX_FORKS: usize = 256;
 /// Most epochs in the description of a fork.
 pub const MAX_FORK_EPOCHS: usize = 256;
-/// Most runs in which the events of a settled fork stand in the main log, per message.
-pub const MAX_FORK_RANGES: usize = 1_024;
 /// Most runs in which the events of one produce request stand in the log: one for each event.
 pub const MAX_APPENDED_RUNS: usize = MAX_BATCH_EVENTS as usize;
 /// Most bytes in the name of a channel or node.

@@ -135,6 +135,7 @@ impl Disk {
             damaged: false,
             reached: self.log.origin,
             releases: 0,
+            forks: Vec::new(),
         }
     }
 

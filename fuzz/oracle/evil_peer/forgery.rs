@@ -3,8 +3,8 @@
 
 use bytes::Bytes;
 use tetrarch_wire::{
-    Batch, ChannelClass, ChannelConfig, Epoch, Event, Link, LogPosition, ProducerEpoch, ProducerId,
-    ProducerSeq, Seq, VoterId,
+    Batch, ChannelClass, ChannelConfig, Epoch, Event, Link, LogPosition, MinCopies, ProducerEpoch,
+    ProducerId, ProducerSeq, Seq, VoterId,
     batch::{BatchDraft, BatchKind, Control, EventBlock},
     checksum,
 };
@@ -144,7 +144,10 @@ fn draft(cursor: &mut Cursor<'_>) -> BatchDraft {
 fn config(cursor: &mut Cursor<'_>) -> ChannelConfig {
     let voters = (1..=8).filter(|_| cursor.happens(128)).map(cast::voter);
     let voters = voters.chain([cast::voter(10)]).collect();
-    let class = cursor.pick(&[ChannelClass::Quorum, ChannelClass::Available]);
+    let class = cursor.pick(&[
+        ChannelClass::Quorum,
+        ChannelClass::Available(MinCopies::ONE),
+    ]);
     ChannelConfig::genesis(class, voters).expect("at most nine different voters are a genesis")
 }
 

@@ -195,6 +195,11 @@ impl<'a> Life<'a> {
             Effect::Send { epoch, message, .. } => self.overhear_message(epoch, &message),
             Effect::Mend { segment, .. } => self.mending = Some(segment),
             Effect::SaveSnapshot { .. } => panic!("nobody can have given it a snapshot"),
+            Effect::Seal { .. }
+            | Effect::ReadFork { .. }
+            | Effect::DropFork { .. }
+            | Effect::ForkCollected { .. }
+            | Effect::Diverged { .. } => panic!("a channel of the class quorum has no forks"),
             Effect::Reply { .. }
             | Effect::ReadIndexReady { .. }
             | Effect::AdminDone { .. }

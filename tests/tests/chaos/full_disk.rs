@@ -139,19 +139,22 @@ fn a_channel_whose_nodes_all_have_full_disks_is_read_only() {
     let mut producer = Producer::start_padded(&mesh, CHANNEL, "p", PADDING);
     producer.feed(100);
     producer.wait_acknowledged(100);
-    // It counts against what the node may take, wherever it came from.
-    let fillings: Vec<PathBuf> = mesh
-        .nodes
-        .iter()
-        .map(|node| node.take_room(64 << 20))
-        .collect();
-    for node in &mesh.nodes {
-        eventually("each node knows that it is full", || {
+    // The leader is last: it finds nobody with room to hand over to, and stays.
+    let leader = mesh.leader_of(CHANNEL);
+    let mut nodes: Vec<usize> = (0..mesh.nodes.len()).collect();
+    nodes.sort_by_key(|node| *node == leader);
+    let mut fillings = Vec::new();
+    for node in nodes {
+        let node = &mesh.nodes[node];
+        // It counts against what the node may take, wherever it came from.
+        fillings.push(node.take_room(64 << 20));
+        eventually("it knows that it is full", || {
             node.metric("tetrarch_disk_level{level=\"full\"}") > 0.0
         });
     }
     producer.feed(10);
-    let read = mesh.read_back(mesh.leader_of(CHANNEL), CHANNEL, 100);
+    assert_eq!(mesh.leader_of(CHANNEL), leader);
+    let read = mesh.read_back(leader, CHANNEL, 100);
     assert_eq!(read.len(), 100);
     assert_eq!(producer.acknowledged(), 100, "nothing was taken");
     for filling in fillings {

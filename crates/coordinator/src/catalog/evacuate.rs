@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tetrarch_replica::placement::{Absences, PlacementError, VoterState, replace};
-use tetrarch_wire::{ChannelUid, ReplicaRole, Voter, frame::CatalogCommand};
+use tetrarch_wire::{ChannelClass, ChannelUid, ReplicaRole, Voter, frame::CatalogCommand};
 use tokio::{
     sync::watch,
     time::{MissedTickBehavior, interval},
@@ -76,7 +76,13 @@ impl Evacuation {
         });
         let (mut room, mut stuck) = (AT_ONCE.saturating_sub(moving), BTreeMap::new());
         for channel in channels {
-            match replace(channel.uid, &channel.wanted, &channel.filter, &live) {
+            let replaced = match channel.class {
+                ChannelClass::Quorum => {
+                    replace(channel.uid, &channel.wanted, &channel.filter, &live)
+                }
+                ChannelClass::Available(_) => Err(PlacementError::Class),
+            };
+            match replaced {
                 Ok(Some(voters)) if channel.is_moving => self.order(channel, voters).await,
                 Ok(Some(voters)) if room > 0 => {
                     room -= 1;

@@ -91,6 +91,7 @@ impl Follower {
                 Ok(ReadReply::Batches { batches, .. }) => batches,
                 Ok(ReadReply::Trimmed { .. }) => return "a part of it is not there any more",
                 Ok(ReadReply::Failed { why }) => return why,
+                Ok(ReadReply::Diverged { .. }) => return "another history took its place",
                 Ok(ReadReply::Gone) | Err(_) => return "its channel is not on this node",
             };
             if let Some(last) = batches.last() {

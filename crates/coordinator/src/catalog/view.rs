@@ -14,7 +14,7 @@ use tetrarch_replica::{
     placement::VoterState,
 };
 use tetrarch_wire::{
-    ChannelUid, NodeId, Seq, Voter, VoterId,
+    ChannelClass, ChannelUid, NodeId, Seq, Voter, VoterId,
     frame::{CatalogCommand, ChannelEntry, LabelFilter},
 };
 use tokio::sync::watch;
@@ -35,6 +35,7 @@ pub(crate) struct CatalogView {
 pub(super) struct Evacuated {
     pub(super) uid: ChannelUid,
     pub(super) name: String,
+    pub(super) class: ChannelClass,
     pub(super) filter: LabelFilter,
     pub(super) wanted: Vec<(Voter, VoterState)>,
     /// An earlier order is not carried out yet.
@@ -127,6 +128,7 @@ impl CatalogView {
                 evacuated.push(Evacuated {
                     uid,
                     name,
+                    class: entry.genesis.class,
                     filter,
                     wanted,
                     is_moving,

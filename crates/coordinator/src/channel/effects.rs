@@ -14,7 +14,7 @@ use super::{StoreAnswer, Worker, tickets::Waiting};
 use crate::{
     clock,
     node::TransitionEvent,
-    store::{Opening, Origin, ReadOutcome},
+    store::{Opening, Origin, ReadOutcome, Source},
 };
 
 impl Worker {
@@ -50,13 +50,25 @@ impl Worker {
                 ticket,
                 from,
                 max_bytes,
-            } => {
-                self.read_log(channel, ticket, from, max_bytes);
-            }
+            } => self.read_log(channel, Source::Log, (ticket, from, max_bytes)),
             Effect::SaveSnapshot { save, seq, bytes } => {
                 self.keep_snapshot(channel, save, seq, bytes);
             }
             Effect::Mend { segment, batches } => self.mend(channel, segment, batches),
+            Effect::Seal { after } => self.seal(channel, after),
+            Effect::ReadFork {
+                ticket,
+                fork,
+                from,
+                max_bytes,
+            } => self.read_log(channel, Source::Fork(fork), (ticket, from, max_bytes)),
+            Effect::DropFork { fork } => self.drop_fork(channel, fork),
+            Effect::ForkCollected {
+                fork,
+                republished,
+                known,
+            } => self.fork_collected(channel, fork, (republished, known)),
+            Effect::Diverged { point } => self.diverged(channel, point),
             Effect::RoleChanged(change) => self.role_changed(channel, change),
             Effect::TransitionRejected(error) => {
                 if let Some((_, actor)) = self.shard.get(channel) {
@@ -94,7 +106,7 @@ impl Worker {
         self.context.writes.persist(origin, issuer, writes);
     }
 
-    fn opening_of(&self, channel: ChannelUid) -> Opening {
+    pub(super) fn opening_of(&self, channel: ChannelUid) -> Opening {
         let found = self.shard.get(channel);
         found.map_or_else(Opening::default, |(_, actor)| actor.opening)
     }
@@ -197,12 +209,17 @@ impl Worker {
         );
     }
 
-    fn read_log(&mut self, channel: ChannelUid, ticket: ReadTicket, from: Seq, max_bytes: u32) {
+    fn read_log(
+        &mut self,
+        channel: ChannelUid,
+        source: Source,
+        (ticket, from, max_bytes): (ReadTicket, Seq, u32),
+    ) {
         let answers = self.answers.clone();
         let opening = self.opening_of(channel);
         self.context
             .reads
-            .read(channel, from, max_bytes, move |outcome| {
+            .read(channel, source, from, max_bytes, move |outcome| {
                 let result = match outcome {
                     ReadOutcome::Batches { batches, .. } => Ok(batches),
                     ReadOutcome::Trimmed { .. } => Err(LogReadFailure::Trimmed),

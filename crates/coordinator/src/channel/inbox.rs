@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tetrarch_log::{Failure, Mended};
 use tetrarch_replica::{
-    AdminOutcome, LogReadFailure, ReadTicket, Recovered,
+    AdminOutcome, LogReadFailure, ReadTicket, Recovered, SealFailure,
     beat::{ChannelFact, Repeat},
     membership::ReplicaSet,
 };
@@ -13,7 +13,7 @@ use tetrarch_wire::{
     Batch, BatchHeader, ChannelUid, Epoch, LogPosition, NodeId, ProducerEpoch, ProducerId,
     ProducerSeq, Seq, VoterId,
     batch::{Control, EventBlock},
-    frame::{ChannelFrame, DiskLevel, ProduceOutcome},
+    frame::{ChannelFrame, DiskLevel, ForkReport, ProduceOutcome},
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -118,6 +118,14 @@ pub(crate) enum StoreAnswer {
         segment: Seq,
         result: Result<Mended, Failure>,
     },
+    /// The end of a log was to be sealed as a fork.
+    Sealed {
+        channel: ChannelUid,
+        /// Of the replica that asked.
+        opening: Opening,
+        after: LogPosition,
+        result: Result<(LogPosition, Option<ForkReport>), SealFailure>,
+    },
     /// A snapshot with which a log is to begin was to be saved.
     SnapshotSaved {
         channel: ChannelUid,
@@ -178,6 +186,8 @@ pub(crate) enum ReadReply {
     },
     /// Retention has dropped what was asked for.
     Trimmed { log_start: Seq },
+    /// What comes after this seq is another history than the one that was read.
+    Diverged { after: Seq },
     /// The channel is not on this node (any more).
     Gone,
     /// It cannot be read on this node.

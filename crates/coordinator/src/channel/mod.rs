@@ -3,6 +3,7 @@
 
 mod actor;
 mod effects;
+mod forks;
 mod inbox;
 mod mending;
 mod reading;
@@ -10,6 +11,7 @@ mod tickets;
 mod upkeep;
 mod worker;
 
+pub(crate) use forks::report_of;
 pub(crate) use inbox::{
     ChannelOpening, ClientInput, Command, Inbox, PeerInput, ProduceInput, ReadReply, ReadRequest,
     StoreAnswer, Workers, inbox,

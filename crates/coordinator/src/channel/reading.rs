@@ -2,10 +2,10 @@
 //! reading threads. A read beyond the commit position waits in its channel until that moves.
 
 use tetrarch_replica::{CommittedRead, Replica};
-use tetrarch_wire::{Batch, Seq};
+use tetrarch_wire::{Batch, LogPosition, Seq};
 
 use super::{ReadReply, ReadRequest, actor::Actor};
-use crate::store::{ReadHandle, ReadOutcome};
+use crate::store::{ReadHandle, ReadOutcome, Source};
 
 impl Actor {
     /// Answers a read, hands it to the reading threads, or keeps it.
@@ -46,6 +46,17 @@ impl Actor {
         }
     }
 
+    /// Tells every read that waits for what comes after `point` that this is not what it was going to be.
+    pub(super) fn tell_readers_beyond(&mut self, point: LogPosition) {
+        let (beyond, others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.readers)
+            .into_iter()
+            .partition(|request| request.from > point.seq.next());
+        self.readers = others;
+        for request in beyond {
+            answer(request, ReadReply::Diverged { after: point.seq });
+        }
+    }
+
     /// Tells every waiting read that the channel is gone.
     pub(super) fn dismiss_readers(&mut self) {
         for request in self.readers.drain(..) {
@@ -61,7 +72,7 @@ fn read_from_disk(request: ReadRequest, upto: Seq, commit: Seq, reads: &ReadHand
         max_bytes,
         reply,
     } = request;
-    reads.read(channel, from, max_bytes, move |outcome| {
+    reads.read(channel, Source::Log, from, max_bytes, move |outcome| {
         let answered = match outcome {
             ReadOutcome::Batches { batches, log_start } => ReadReply::Batches {
                 batches: until(batches, upto),

@@ -251,6 +251,12 @@ impl Worker {
                 segment,
                 result,
             } => self.on_mended(channel, segment, result),
+            StoreAnswer::Sealed {
+                channel,
+                opening,
+                after,
+                result,
+            } => self.on_sealed(channel, opening, (after, result)),
             StoreAnswer::SnapshotSaved {
                 channel,
                 save,
@@ -261,7 +267,7 @@ impl Worker {
     }
 
     /// Whether this replica is the one that the channel has here now. The store may answer after it is gone.
-    fn is_open(&self, channel: ChannelUid, opening: Opening) -> bool {
+    pub(super) fn is_open(&self, channel: ChannelUid, opening: Opening) -> bool {
         let found = self.shard.get(channel);
         found.is_some_and(|(_, actor)| actor.opening == opening)
     }

@@ -8,7 +8,10 @@ use tetrarch_replica::Recovered;
 use tetrarch_wire::{BatchHeader, ChannelUid, Seq, batch::Control};
 
 use crate::{
-    NodeError, channel::ChannelOpening, registry::ChannelHandle, store::Reader,
+    NodeError,
+    channel::{ChannelOpening, report_of},
+    registry::ChannelHandle,
+    store::Reader,
     telemetry::Telemetry,
 };
 
@@ -59,6 +62,7 @@ pub(crate) fn opening(
         damaged: read.is_err(),
         reached: channel.reached,
         releases: channel.releases,
+        forks: reader.forks(uid).iter().map(report_of).collect(),
     };
     let handle = ChannelHandle::new(uid, name, genesis, telemetry);
     let handle = Arc::new(handle.doubted(doubt.map(|damage| damage.to_string())));

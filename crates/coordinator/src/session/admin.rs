@@ -6,7 +6,7 @@ use tetrarch_replica::{
     catalog::{CatalogChange, CatalogRefusal},
 };
 use tetrarch_wire::{
-    NodeId, Retention,
+    ChannelClass, NodeId, Retention,
     channel::check_channel_name,
     frame::{
         AdminRequest, AdminResponse, CatalogCommand, ChannelEntry, CreateChannel, Placement,
@@ -85,8 +85,11 @@ enum Answer {
 async fn create(context: &SessionContext, wanted: CreateChannel) -> Result<Answer, Refused> {
     check_channel_name(&wanted.name)
         .map_err(|error| refused(0, RetryReason::Invalid, error.to_string()))?;
-    if wanted.class == tetrarch_wire::ChannelClass::Available {
-        let detail = "this version has no channels of the class available yet; use quorum";
+    if let ChannelClass::Available(copies) = wanted.class
+        && copies.get() > usize::from(wanted.replicas)
+    {
+        let (copies, replicas) = (copies.get(), wanted.replicas);
+        let detail = format!("{copies} copies of an event cannot be on {replicas} nodes");
         return Err(refused(0, RetryReason::Invalid, detail));
     }
     if context.catalog.find(&wanted.name).is_some() {
@@ -226,6 +229,7 @@ fn refused_by_catalog(refusal: &CatalogRefusal) -> Refused {
         CatalogRefusal::Full { .. }
         | CatalogRefusal::TooManyDrained { .. }
         | CatalogRefusal::Invalid { .. }
+        | CatalogRefusal::ClassForbids { .. }
         | CatalogRefusal::TooManyMoves { .. } => RetryReason::Invalid,
     };
     Refused {

@@ -8,7 +8,7 @@ use tetrarch_client::{
     transport::{FrameReceiver, FrameSender},
 };
 use tetrarch_wire::{
-    Frame,
+    ChannelClass, Frame, Seq,
     frame::{
         AdminResponse, CloseCode, Fetch, FetchResponse, FrameType, Produce, ProduceAck,
         ProduceOutcome, ReadIndex, ReadIndexResponse, ReadMode, Refused, RetryReason, StartFrom,
@@ -20,6 +20,7 @@ use super::{SessionContext, admin, metadata};
 use crate::{
     channel::{ClientInput, Outbox, ProduceInput, ProduceRoute, ReadReply, ReadRequest},
     clock,
+    registry::ChannelHandle,
     telemetry::{Level, Queue},
 };
 
@@ -244,7 +245,8 @@ pub(super) fn refused(request: u64, reason: RetryReason, detail: impl Into<Strin
         | RetryReason::Denied
         | RetryReason::Internal
         | RetryReason::Exists
-        | RetryReason::NoPlacement => None,
+        | RetryReason::NoPlacement
+        | RetryReason::Diverged => None,
     };
     Refused {
         request,
@@ -309,6 +311,29 @@ async fn fetch_one(context: Arc<SessionContext>, fetch: Fetch) -> Frame {
     }
 }
 
+/// Up to where a channel is read here, at least.
+pub(super) async fn readable(
+    context: &SessionContext,
+    handle: &ChannelHandle,
+    mode: ReadMode,
+) -> Result<Seq, Refused> {
+    let is_available = matches!(handle.genesis.class, ChannelClass::Available(_));
+    match mode {
+        ReadMode::Committed => Ok(handle.commit()),
+        ReadMode::Local if is_available => Ok(handle.commit()),
+        ReadMode::Local => {
+            let detail = "local reads are for channels of the class available";
+            Err(refused(0, RetryReason::Invalid, detail))
+        }
+        // More than one node may lead it, and none can say that it is the only one.
+        ReadMode::Linearizable if is_available => {
+            let detail = "linearizable reads are for channels of the class quorum";
+            Err(refused(0, RetryReason::Invalid, detail))
+        }
+        ReadMode::Linearizable => Ok(confirm_leadership(context, handle.uid).await?.1),
+    }
+}
+
 async fn fetch_batches(context: &SessionContext, fetch: Fetch) -> Result<FetchResponse, Refused> {
     let Some(handle) = context.registry.get(fetch.channel) else {
         return Err(refused(
@@ -317,14 +342,7 @@ async fn fetch_batches(context: &SessionContext, fetch: Fetch) -> Result<FetchRe
             "the channel is not on this node",
         ));
     };
-    let upto = match fetch.mode {
-        ReadMode::Committed => handle.commit(),
-        ReadMode::Linearizable => confirm_leadership(context, fetch.channel).await?.1,
-        ReadMode::Local => {
-            let detail = "local reads are for channels of the class available";
-            return Err(refused(fetch.request, RetryReason::Invalid, detail));
-        }
-    };
+    let upto = readable(context, &handle, fetch.mode).await?;
     let from = match fetch.from {
         StartFrom::Start => handle.log_start(),
         StartFrom::Now => upto.next(),
@@ -386,6 +404,10 @@ async fn fetch_batches(context: &SessionContext, fetch: Fetch) -> Result<FetchRe
         }
         Ok(Ok(ReadReply::Failed { why })) => {
             Err(refused(fetch.request, RetryReason::Internal, why))
+        }
+        Ok(Ok(ReadReply::Diverged { after })) => {
+            let detail = format!("what comes after seq {after} is not what was read before");
+            Err(refused(fetch.request, RetryReason::Diverged, detail))
         }
         Ok(Ok(ReadReply::Gone) | Err(_)) => Err(refused(
             fetch.request,

@@ -8,13 +8,13 @@ use tetrarch_client::{
 };
 use tetrarch_wire::{
     Batch, Frame, LogPosition, Seq,
-    frame::{Deliver, ReadMode, Refused, RetryReason, StartFrom, Subscribe},
+    frame::{Deliver, Refused, RetryReason, StartFrom, Subscribe},
 };
 use tokio::sync::oneshot;
 
 use super::{
     SessionContext,
-    requests::{confirm_leadership, refused},
+    requests::{readable, refused},
 };
 use crate::{
     channel::{ClientInput, ReadReply, ReadRequest},
@@ -85,14 +85,7 @@ impl Delivery<'_> {
     /// The first seq to deliver.
     async fn begin(&mut self, subscribe: &Subscribe) -> Result<Seq, Ended> {
         let handle = self.handle(subscribe)?;
-        let upto = match subscribe.mode {
-            ReadMode::Committed => handle.commit(),
-            ReadMode::Linearizable => confirm_leadership(self.context, subscribe.channel).await?.1,
-            ReadMode::Local => {
-                let detail = "local reads are for channels of the class available";
-                return Err(refused(0, RetryReason::Invalid, detail).into());
-            }
-        };
+        let upto = readable(self.context, &handle, subscribe.mode).await?;
         match subscribe.from {
             StartFrom::Start => Ok(handle.log_start()),
             StartFrom::Now => Ok(upto.next()),
@@ -119,7 +112,7 @@ impl Delivery<'_> {
             Some(batch) if batch.position() == position => Ok(position.seq.next()),
             Some(_) | None => {
                 let detail = format!("seq {} of this log is not what was read", position.seq);
-                Err(refused(0, RetryReason::Invalid, detail).into())
+                Err(refused(0, RetryReason::Diverged, detail).into())
             }
         }
     }
@@ -210,6 +203,10 @@ fn deliver(reply: ReadReply) -> Result<Deliver, Ended> {
         ReadReply::Trimmed { log_start } => {
             let detail = format!("retention has dropped everything before seq {log_start}");
             Err(refused(0, RetryReason::Invalid, detail).into())
+        }
+        ReadReply::Diverged { after } => {
+            let detail = format!("what comes after seq {after} is not what was read before");
+            Err(refused(0, RetryReason::Diverged, detail).into())
         }
         ReadReply::Gone => {
             let detail = "the channel is not on this node any more";

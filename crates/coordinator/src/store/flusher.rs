@@ -2,6 +2,7 @@
 //! again, and that saves what is remembered of producers.
 
 use std::{
+    collections::VecDeque,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -12,8 +13,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use tetrarch_log::{Failure, Mended, WriteOp};
-use tetrarch_wire::{Batch, ChannelUid, Seq};
+use tetrarch_log::{Failure, ForkSummary, Mended, SealError, Sealed, WriteOp};
+use tetrarch_wire::{Batch, ChannelUid, ForkId, LogPosition, Seq};
 
 use super::{Flusher, StoreFailed, WriteHandle};
 use crate::telemetry::{StoreErrorKind, Telemetry};
@@ -31,6 +32,9 @@ const PURGE_EVERY: u32 = 36_000;
 
 /// Told what mending a segment came to.
 type MendDone = Box<dyn FnOnce(Result<Mended, Failure>) + Send>;
+
+/// Told the end of what was sealed, and the fork, if the log did not end there.
+type SealDone = Box<dyn FnOnce(Result<(LogPosition, Option<ForkSummary>), SealError>) + Send>;
 
 /// Told whether a snapshot is durable.
 type SaveDone = Box<dyn FnOnce(bool) + Send>;
@@ -64,6 +68,17 @@ pub(crate) enum FlushOrder {
         batches: Vec<Batch>,
         done: MendDone,
     },
+    /// Keep what follows a position of a log as a fork.
+    Seal(Seal),
+    /// Remove a fork for good.
+    DropFork { channel: ChannelUid, fork: ForkId },
+}
+
+/// A log whose end is to be sealed.
+pub(crate) struct Seal {
+    pub(crate) channel: ChannelUid,
+    pub(crate) after: LogPosition,
+    pub(crate) done: SealDone,
 }
 
 /// Where orders are handed in.
@@ -90,6 +105,7 @@ impl FlushHandle {
             telemetry,
             store_failed,
             refused: None,
+            seals: VecDeque::new(),
         };
         let join = std::thread::Builder::new()
             .name("tetrarch-flush".to_owned())
@@ -129,6 +145,9 @@ struct FlushThread {
     store_failed: StoreFailed,
     /// Why the disk refused the last time, if it did.
     refused: Option<String>,
+    /// Logs whose ends are being sealed, one after the other: as large as they are, the WAL goes on being
+    /// copied meanwhile.
+    seals: VecDeque<Seal>,
 }
 
 impl FlushThread {
@@ -136,7 +155,8 @@ impl FlushThread {
         let mut idle = 0;
         while !self.stopping.load(Ordering::Acquire) {
             self.carry_out_orders();
-            let more = self.flush();
+            self.seal_on();
+            let more = self.flush() || !self.seals.is_empty();
             if self.refused.is_some() {
                 self.rest();
             } else if !more && !self.flusher.wait_for_work(IDLE_WAIT) {
@@ -183,7 +203,34 @@ impl FlushThread {
         let begun = Instant::now();
         while begun.elapsed() < REST && !self.stopping.load(Ordering::Acquire) {
             self.carry_out_orders();
+            self.seal_on();
             std::thread::sleep(IDLE_WAIT);
+        }
+    }
+
+    /// Copies some more of a log whose end is being sealed.
+    fn seal_on(&mut self) {
+        let Some(seal) = self.seals.pop_front() else {
+            return;
+        };
+        let (channel, after) = (seal.channel, seal.after);
+        match self.flusher.seal(channel, after, BUDGET_BYTES) {
+            Ok(Sealed::Begun { .. }) => self.seals.push_front(seal),
+            Ok(Sealed::Whole(fork)) => (seal.done)(Ok((fork.end, Some(fork)))),
+            Ok(Sealed::Nothing) => (seal.done)(Ok((after, None))),
+            Err(error) => {
+                tracing::warn!(%channel, after = %after.seq, %error, "the end of a log was not sealed");
+                (seal.done)(Err(error));
+            }
+        }
+    }
+
+    fn drop_fork(&mut self, channel: ChannelUid, fork: ForkId) {
+        match self.flusher.drop_fork(channel, fork) {
+            Ok(true) => tracing::info!(%channel, %fork, "a fork that is in the log was removed"),
+            Ok(false) => tracing::debug!(%channel, %fork, "a fork was gone already"),
+            // The next start finds it, and it is dropped again.
+            Err(error) => tracing::warn!(%channel, %fork, %error, "a fork was not removed"),
         }
     }
 
@@ -226,6 +273,8 @@ impl FlushThread {
                         error.failure()
                     }));
                 }
+                FlushOrder::Seal(seal) => self.seals.push_back(seal),
+                FlushOrder::DropFork { channel, fork } => self.drop_fork(channel, fork),
             }
         }
     }

@@ -11,8 +11,8 @@ mod scrub;
 mod tests;
 mod writer;
 
-pub(crate) use flusher::{AfterSnapshot, FlushHandle, FlushOrder};
-pub(crate) use reads::{ReadHandle, ReadOutcome};
+pub(crate) use flusher::{AfterSnapshot, FlushHandle, FlushOrder, Seal};
+pub(crate) use reads::{ReadHandle, ReadOutcome, Source};
 pub(crate) use scrub::ScrubHandle;
 pub(crate) use writer::{Opening, Origin, StoreEvent, StoreEvents, WriteHandle};
 

@@ -6,8 +6,8 @@ use std::{
     thread::JoinHandle,
 };
 
-use tetrarch_log::ReadError;
-use tetrarch_wire::{Batch, ChannelUid, Seq};
+use tetrarch_log::{ForkReadError, ReadError};
+use tetrarch_wire::{Batch, ChannelUid, ForkId, Seq};
 
 use super::Reader;
 
@@ -37,8 +37,18 @@ pub(crate) enum ReadOutcome {
 
 type Deliver = Box<dyn FnOnce(ReadOutcome) + Send>;
 
+/// Which bytes of a channel.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Source {
+    /// Its log.
+    Log,
+    /// What was cut off it.
+    Fork(ForkId),
+}
+
 struct Job {
     channel: ChannelUid,
+    source: Source,
     from: Seq,
     max_bytes: u32,
     deliver: Deliver,
@@ -94,7 +104,8 @@ impl ReadHandle {
             let thread = std::thread::Builder::new().name(format!("tetrarch-read-{number}"));
             threads.push(thread.spawn(move || {
                 while let Some(job) = shared.next() {
-                    (job.deliver)(read(&reader, job.channel, job.from, job.max_bytes));
+                    let outcome = read(&reader, &job);
+                    (job.deliver)(outcome);
                 }
             })?);
         }
@@ -112,6 +123,7 @@ impl ReadHandle {
     pub(crate) fn read(
         &self,
         channel: ChannelUid,
+        source: Source,
         from: Seq,
         max_bytes: u32,
         deliver: impl FnOnce(ReadOutcome) + Send + 'static,
@@ -124,6 +136,7 @@ impl ReadHandle {
         }
         waiting.jobs.push_back(Job {
             channel,
+            source,
             from,
             max_bytes,
             deliver: Box::new(deliver),
@@ -145,7 +158,20 @@ impl ReadHandle {
 }
 
 /// Reads on the calling thread.
-fn read(reader: &Reader, channel: ChannelUid, from: Seq, max_bytes: u32) -> ReadOutcome {
+fn read(reader: &Reader, job: &Job) -> ReadOutcome {
+    let &Job {
+        channel,
+        from,
+        max_bytes,
+        ..
+    } = job;
+    match job.source {
+        Source::Log => read_log(reader, channel, from, max_bytes),
+        Source::Fork(fork) => read_fork(reader, (channel, fork), from, max_bytes),
+    }
+}
+
+fn read_log(reader: &Reader, channel: ChannelUid, from: Seq, max_bytes: u32) -> ReadOutcome {
     match reader.read(channel, from, max_bytes as usize) {
         Ok(found) => {
             let log_start = found.log_start.seq.next();
@@ -169,6 +195,33 @@ fn read(reader: &Reader, channel: ChannelUid, from: Seq, max_bytes: u32) -> Read
         }
         Err(ReadError::Transient(error)) => {
             tracing::warn!(%channel, %from, %error, "the log cannot be read now");
+            ReadOutcome::Transient
+        }
+    }
+}
+
+/// A fork is never trimmed and begins where it was cut off.
+fn read_fork(
+    reader: &Reader,
+    (channel, fork): (ChannelUid, ForkId),
+    from: Seq,
+    max_bytes: u32,
+) -> ReadOutcome {
+    match reader.read_fork(channel, fork, from, max_bytes as usize) {
+        Ok(batches) => ReadOutcome::Batches {
+            batches,
+            log_start: Seq::FIRST,
+        },
+        Err(ForkReadError::UnknownChannel) => ReadOutcome::UnknownChannel,
+        Err(ForkReadError::UnknownFork | ForkReadError::OutOfRange { .. }) => {
+            ReadOutcome::BeyondTail
+        }
+        Err(ForkReadError::Damaged(damage)) => {
+            tracing::error!(%channel, %fork, %from, %damage, "a fork is damaged");
+            ReadOutcome::Damaged
+        }
+        Err(ForkReadError::Transient(error)) => {
+            tracing::warn!(%channel, %fork, %from, %error, "a fork cannot be read now");
             ReadOutcome::Transient
         }
     }

@@ -266,7 +266,8 @@ impl From<RetryReason> for ProduceCode {
             | RetryReason::Denied
             | RetryReason::Internal
             | RetryReason::Exists
-            | RetryReason::NoPlacement => Self::RetryOther,
+            | RetryReason::NoPlacement
+            | RetryReason::Diverged => Self::RetryOther,
         }
     }
 }

@@ -56,6 +56,10 @@ topic! { ROLES:
         "1 if the channel takes no part on this node until somebody looks at it. For `__other__`, the number of channels.";
     CHANNEL_LIMBO = Gauge(None) "tetrarch_channel_limbo" ["channel"]
         "1 if this node may have forgotten what it promised in the channel, and does not vote until it has caught up, else 0. For `__other__`, the number of channels.";
+    CHANNEL_FORKS = Gauge(None) "tetrarch_channel_forks" ["channel"]
+        "Forks of a channel of the class `available` that this node keeps until all their events are in the log. For `__other__`, the sum.";
+    CHANNEL_FORK_EVENTS = Gauge(None) "tetrarch_channel_fork_events" ["channel"]
+        "Events in those forks. For `__other__`, the sum.";
     CHANNEL_LEADERLESS = Counter(Seconds) "tetrarch_channel_leaderless_seconds_total" ["channel"]
         "Time in which this node knew no leader of the channel. For `__other__`, the sum.";
 }
@@ -73,6 +77,12 @@ topic! { REPLICATION:
         "Events appended to the channel's log on this node. For `__other__`, the sum.";
     APPENDED_BYTES = Counter(Bytes) "tetrarch_appended_bytes_total" ["channel"]
         "Bytes of the batches appended to the channel's log on this node. For `__other__`, the sum.";
+    SEALED_EVENTS = Counter(None) "tetrarch_fork_events_sealed_total" ["channel"]
+        "Events that were cut off the log on this node and are in a fork. For `__other__`, the sum.";
+    REPUBLISHED_EVENTS = Counter(None) "tetrarch_fork_events_republished_total" ["channel"]
+        "Events of forks that this node, as the leader, has appended to the log. For `__other__`, the sum.";
+    KNOWN_EVENTS = Counter(None) "tetrarch_fork_events_known_total" ["channel"]
+        "Events of forks that were in the log already when this node, as the leader, came to them. For `__other__`, the sum.";
     LAG_EVENTS = Gauge(None) "tetrarch_replica_lag_events" ["channel", "replica"]
         "Events by which the replica is behind, as far as this node knows; absent if it does not. For `__other__`, the worst.";
     LAG_BYTES = Gauge(Bytes) "tetrarch_replica_lag_bytes" ["channel", "replica"]

@@ -103,8 +103,6 @@ pub(super) const fn purpose(frame: FrameType) -> Purpose {
         FrameType::Close | FrameType::Goodbye => Purpose::Farewell,
         FrameType::VoteRequest
         | FrameType::VoteResponse
-        | FrameType::LeaderConflict
-        | FrameType::ConflictResult
         | FrameType::TransferPrepare
         | FrameType::TransferNow
         | FrameType::Placed => Purpose::Election,
@@ -125,7 +123,7 @@ pub(super) const fn purpose(frame: FrameType) -> Purpose {
         | FrameType::SnapshotChunk
         | FrameType::ForkReport
         | FrameType::ForkPull
-        | FrameType::ForkResolved => Purpose::Log,
+        | FrameType::ForkChunk => Purpose::Log,
         FrameType::Refused
         | FrameType::Credit
         | FrameType::Produce
@@ -189,9 +187,9 @@ mod tests {
             let carried = FrameType::ALL.iter().filter(|frame| carries(lane, **frame));
             carried.count()
         };
-        assert_eq!(count(Lane::Control), 13);
-        assert_eq!(count(Lane::Data), 25);
-        assert_eq!(count(Lane::Bulk), 25);
+        assert_eq!(count(Lane::Control), 11);
+        assert_eq!(count(Lane::Data), 23);
+        assert_eq!(count(Lane::Bulk), 23);
         assert!(!carries(Lane::Control, FrameType::Append));
         assert!(!carries(Lane::Data, FrameType::NodeBeat));
         assert!(!carries(Lane::Data, FrameType::Produce));

@@ -75,6 +75,16 @@ pub enum CatalogRefusal {
         /// Its name.
         name: String,
     },
+    /// Channels of this one's class cannot do that.
+    #[error("channel '{name}' is of the class {class}: {why}")]
+    ClassForbids {
+        /// Its name.
+        name: String,
+        /// The name of its class.
+        class: &'static str,
+        /// What it cannot, and what can be done instead.
+        why: &'static str,
+    },
     /// What is reported as complete is not wanted any more, or is known to be complete.
     #[error("the placement {version} of channel '{name}' is not the one that is under way")]
     Outdated {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use tetrarch_wire::{
-    ChannelConfig, ChannelUid, DecodeError, NodeId, Retention, Seq, Voter,
+    ChannelClass, ChannelConfig, ChannelUid, DecodeError, NodeId, Retention, Seq, Voter,
     channel::check_channel_name,
     frame::{CatalogCommand, ChannelEntry},
     limits,
@@ -139,6 +139,7 @@ impl Catalog {
             name: entry.name.clone(),
             source,
         })?;
+        check_retention(entry, entry.retention)?;
         if let Some(uid) = self.names.get(&entry.name) {
             return Err(CatalogRefusal::NameTaken {
                 name: entry.name.clone(),
@@ -166,6 +167,11 @@ impl Catalog {
         voters: &[Voter],
     ) -> Result<CatalogChange, CatalogRefusal> {
         let (entry, set) = self.placed_channel(uid)?;
+        // A configuration that one side of a partition commits may be cut off at the heal.
+        require_quorum_class(
+            entry,
+            "it cannot be moved; create another one where it is wanted",
+        )?;
         let config = ChannelConfig::genesis(entry.genesis.class, voters.to_vec());
         let config = config.map_err(|source| CatalogRefusal::Invalid {
             name: entry.name.clone(),
@@ -219,6 +225,7 @@ impl Catalog {
             .entries
             .get_mut(&uid)
             .ok_or(CatalogRefusal::UnknownChannel { uid })?;
+        check_retention(entry, retention)?;
         entry.retention = retention;
         Ok(CatalogChange::RetentionChanged(entry.clone()))
     }
@@ -235,6 +242,29 @@ impl Catalog {
         }
         self.deleted.push_back(uid);
         Ok(CatalogChange::Deleted(entry))
+    }
+}
+
+/// Nothing is dropped of a log of the class `available`: where another log parts from it must stay known.
+fn check_retention(entry: &ChannelEntry, retention: Retention) -> Result<(), CatalogRefusal> {
+    if retention == Retention::FOREVER {
+        return Ok(());
+    }
+    require_quorum_class(
+        entry,
+        "it keeps its events until it is deleted, and takes no limits of retention",
+    )
+}
+
+fn require_quorum_class(entry: &ChannelEntry, why: &'static str) -> Result<(), CatalogRefusal> {
+    let class = entry.genesis.class;
+    match class {
+        ChannelClass::Quorum => Ok(()),
+        ChannelClass::Available(_) => Err(CatalogRefusal::ClassForbids {
+            name: entry.name.clone(),
+            class: class.name(),
+            why,
+        }),
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use tetrarch_wire::{
-    ChannelClass, ChannelConfig, ChannelUid, ClusterId, DecodeError, NodeId, Retention, Seq,
-    StoreId, Voter, VoterId,
+    ChannelClass, ChannelConfig, ChannelUid, ClusterId, DecodeError, MinCopies, NodeId, Retention,
+    Seq, StoreId, Voter, VoterId,
     frame::{CatalogCommand, ChannelEntry, LabelFilter},
     limits,
 };
@@ -385,6 +385,43 @@ proptest! {
         }
         prop_assert_eq!(one, other);
     }
+}
+
+/// Neither survives that two sides of a partition decide it on their own.
+#[test]
+fn a_channel_of_the_class_available_is_neither_moved_nor_trimmed() {
+    let mut catalog = Catalog::default();
+    let voters = vec![voter(1), voter(2), voter(3)];
+    let class = ChannelClass::Available(MinCopies::ONE);
+    let entry = ChannelEntry {
+        genesis: ChannelConfig::genesis(class, voters).unwrap(),
+        ..entry("telemetry", 1, &[1, 2, 3])
+    };
+    let uid = entry.uid;
+    let limited = ChannelEntry {
+        retention: ONE_HOUR,
+        ..entry.clone()
+    };
+    let forbids = |change: &CatalogChange| {
+        matches!(
+            change,
+            CatalogChange::Refused(CatalogRefusal::ClassForbids { .. })
+        )
+    };
+    let change = catalog.apply(Seq::new(1), &CatalogCommand::Create(limited));
+    assert!(forbids(&change), "{change:?}");
+    let change = catalog.apply(Seq::new(2), &CatalogCommand::Create(entry));
+    assert!(matches!(change, CatalogChange::Created(_)), "{change:?}");
+    let alter = |retention| CatalogCommand::AlterRetention { uid, retention };
+    let change = catalog.apply(Seq::new(3), &alter(ONE_HOUR));
+    assert!(forbids(&change), "{change:?}");
+    let change = catalog.apply(Seq::new(4), &place(uid, &[1, 2, 4]));
+    assert!(forbids(&change), "{change:?}");
+    let set = catalog.replica_set(uid).unwrap();
+    assert!(set.is_settled(), "{set:?}");
+    let change = catalog.apply(Seq::new(5), &alter(Retention::FOREVER));
+    let is_changed = matches!(change, CatalogChange::RetentionChanged(_));
+    assert!(is_changed, "{change:?}");
 }
 
 #[test]

@@ -17,7 +17,7 @@ mod serve;
 mod tests;
 mod truncate;
 
-use tetrarch_wire::Seq;
+use tetrarch_wire::{LogPosition, Seq};
 
 use crate::Moment;
 
@@ -50,4 +50,24 @@ pub(crate) enum CatchUp {
     WaitingForDisk { since: Moment },
     /// The leader cannot serve it now.
     Waiting { until: Moment },
+    /// Class `available`: what it holds from `point` to `end` is being sealed, to be cut then.
+    Sealing {
+        point: LogPosition,
+        end: LogPosition,
+    },
+}
+
+impl CatchUp {
+    pub(crate) const fn is_sealing(&self) -> bool {
+        match self {
+            Self::Sealing { .. } => true,
+            Self::None
+            | Self::Finding { .. }
+            | Self::Comparing { .. }
+            | Self::Pulling { .. }
+            | Self::Receiving { .. }
+            | Self::WaitingForDisk { .. }
+            | Self::Waiting { .. } => false,
+        }
+    }
 }

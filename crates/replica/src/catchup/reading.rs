@@ -17,6 +17,14 @@ pub(crate) enum ReadPurpose {
     AnswerPoint { to: VoterId, request: u64 },
     /// The own log is compared with what the leader said.
     ComparePoint { point: LogPosition },
+    /// The table of producers is made anew.
+    Recollect,
+    /// A leader looks for what of a fork it holds already.
+    Survey { from: Seq },
+    /// A leader reads a fork that it keeps itself.
+    OwnFork { request: u64 },
+    /// The leader takes a fork over that is kept here.
+    ServeFork { to: VoterId, request: u64 },
     /// Another voter mends its log.
     Repair {
         to: VoterId,
@@ -30,7 +38,13 @@ impl ReadPurpose {
     pub(crate) fn is_repair_of(&self, voter: VoterId) -> bool {
         match self {
             Self::Repair { to, .. } => *to == voter,
-            Self::Serve { .. } | Self::AnswerPoint { .. } | Self::ComparePoint { .. } => false,
+            Self::Serve { .. }
+            | Self::AnswerPoint { .. }
+            | Self::ComparePoint { .. }
+            | Self::Recollect
+            | Self::Survey { .. }
+            | Self::OwnFork { .. }
+            | Self::ServeFork { .. } => false,
         }
     }
 }
@@ -64,6 +78,17 @@ impl Replica {
                     self.wait(self.settings.heartbeat, ctx);
                 }
             }
+            ReadPurpose::Recollect => self.on_recollected(result, ctx),
+            ReadPurpose::Survey { from } => self.on_read_for_survey(from, result, ctx),
+            ReadPurpose::OwnFork { request } => {
+                let batches = result.unwrap_or_default();
+                self.on_fork_chunk(self.me, request, batches, ctx);
+                return;
+            }
+            ReadPurpose::ServeFork { to, request } => {
+                self.on_fork_read_for(to, request, result, ctx);
+                return;
+            }
             ReadPurpose::Repair { to, request, upto } => {
                 self.on_read_for_repair(to, (request, upto), result, ctx);
             }
@@ -89,7 +114,12 @@ impl Replica {
     pub(super) fn forget_reads_for(&mut self, replica: VoterId) {
         self.reads.retain(|_, purpose| match purpose {
             ReadPurpose::Serve { to, .. } | ReadPurpose::AnswerPoint { to, .. } => *to != replica,
-            ReadPurpose::ComparePoint { .. } | ReadPurpose::Repair { .. } => true,
+            ReadPurpose::ComparePoint { .. }
+            | ReadPurpose::Recollect
+            | ReadPurpose::Survey { .. }
+            | ReadPurpose::OwnFork { .. }
+            | ReadPurpose::ServeFork { .. }
+            | ReadPurpose::Repair { .. } => true,
         });
     }
 }

@@ -155,7 +155,7 @@ impl Replica {
     }
 
     /// Asks again after a while.
-    pub(super) fn wait(&mut self, span: std::time::Duration, ctx: &Context<'_>) {
+    pub(crate) fn wait(&mut self, span: std::time::Duration, ctx: &Context<'_>) {
         self.catch_up = CatchUp::Waiting {
             until: ctx.now.mono.plus(span),
         };
@@ -179,7 +179,10 @@ impl Replica {
     /// The leader pushes from the end of this log: nothing is to be fetched any more.
     pub(crate) fn caught_up_to_push(&mut self, grew: bool) {
         match self.catch_up {
-            CatchUp::None | CatchUp::Comparing { .. } | CatchUp::WaitingForDisk { .. } => {}
+            CatchUp::None
+            | CatchUp::Comparing { .. }
+            | CatchUp::WaitingForDisk { .. }
+            | CatchUp::Sealing { .. } => {}
             CatchUp::Finding { .. } | CatchUp::Waiting { .. } => self.catch_up = CatchUp::None,
             CatchUp::Pulling { .. } if grew => self.catch_up = CatchUp::None,
             CatchUp::Pulling { .. } | CatchUp::Receiving { .. } => {}
@@ -205,6 +208,8 @@ impl Replica {
             CatchUp::Comparing { since } => Some(since.plus(patience * 8)),
             CatchUp::WaitingForDisk { since } => Some(since.plus(patience)),
             CatchUp::Waiting { until } => Some(until),
+            // The store answers in any case.
+            CatchUp::Sealing { .. } => None,
         }
     }
 
@@ -229,17 +234,25 @@ impl Replica {
             CatchUp::None | CatchUp::Comparing { .. } | CatchUp::Waiting { .. } => {
                 self.search_anew(ctx);
             }
+            CatchUp::Sealing { .. } => {}
         }
     }
 
     /// What was received of a snapshot is kept: the answer may be to go on with it.
-    pub(super) fn search_anew(&mut self, ctx: &mut Context<'_>) {
+    pub(crate) fn search_anew(&mut self, ctx: &mut Context<'_>) {
         self.forget_question();
         if self.is_beginning() {
             self.wait(self.settings.heartbeat, ctx);
             return;
         }
         self.find_point(None, ctx);
+    }
+
+    pub(crate) fn next_read(&mut self, purpose: ReadPurpose) -> crate::ReadTicket {
+        self.last_read += 1;
+        let ticket = crate::ReadTicket::new(self.last_read);
+        self.reads.insert(ticket, purpose);
+        ticket
     }
 
     /// Asks the shell to read the log.
@@ -250,9 +263,7 @@ impl Replica {
         max_bytes: u32,
         ctx: &mut Context<'_>,
     ) {
-        self.last_read += 1;
-        let ticket = crate::ReadTicket::new(self.last_read);
-        self.reads.insert(ticket, purpose);
+        let ticket = self.next_read(purpose);
         ctx.effects.push(Effect::ReadLog {
             ticket,
             from,

@@ -15,11 +15,20 @@ pub fn may_cut(point: Seq, tail: Seq, committed: Seq) -> bool {
 
 impl Replica {
     /// Cuts everything after `point`, durably. Says whether the log ends there now: it does not
-    /// if committed batches would go, which halts the channel here.
+    /// if committed batches would go, which halts the channel here, and not yet in a channel of class
+    /// `available`, where what is to be cut is sealed first.
     pub(crate) fn truncate(&mut self, point: LogPosition, ctx: &mut Context<'_>) -> bool {
         let tail = self.log.tail().seq;
         if point.seq == tail {
             return true;
+        }
+        if self.is_available() {
+            if planted(Mutant::CutBeforeSealed) {
+                self.cut_sealed(point, ctx);
+                return true;
+            }
+            self.seal_after(point, ctx);
+            return false;
         }
         let commit = self.commit_floor();
         if !may_cut(point.seq, tail, commit) {
@@ -42,10 +51,13 @@ impl Replica {
         self.durability.note_cut(point.seq);
         self.covered = self.covered.max(self.commit);
         let last_effect = point.seq.max(self.covered);
-        if !planted(Mutant::ProducersNotRolledBack) {
+        if self.is_recollecting() {
+            self.recollect_producers();
+        } else if !planted(Mutant::ProducersNotRolledBack) {
             self.producers.rollback(last_effect);
         }
         self.controls.truncate(last_effect);
+        self.kept.truncate(point.seq);
         self.following.truncate(point);
     }
 }

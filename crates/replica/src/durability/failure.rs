@@ -90,6 +90,9 @@ impl Replica {
             return;
         };
         let (fresh, perhaps_known) = leadership.staging.drain();
+        if !planted(Mutant::TakenBackCounts) {
+            leadership.collection = None;
+        }
         for ticket in fresh {
             self.reply(ticket, ProduceOutcome::StorageFull, ctx);
         }

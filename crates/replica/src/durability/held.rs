@@ -13,7 +13,7 @@ use crate::{Context, Effect, Lane, PersistToken, Replica, Ticket};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
     pub(super) role: ReplicaRole,
-    pub(super) n: u64,
+    pub(super) epoch: Epoch,
 }
 
 /// Something that tells somebody something.
@@ -44,7 +44,7 @@ impl Replica {
     fn stamp(&self) -> Stamp {
         Stamp {
             role: self.role.get(),
-            n: self.hard_state.epoch_seen.n,
+            epoch: self.hard_state.epoch_seen,
         }
     }
 
@@ -174,8 +174,6 @@ fn lane_of(message: &ChannelMessage) -> Lane {
     match message {
         ChannelMessage::VoteRequest(_)
         | ChannelMessage::VoteResponse(_)
-        | ChannelMessage::LeaderConflict(_)
-        | ChannelMessage::ConflictResult(_)
         | ChannelMessage::TransferPrepare(_)
         | ChannelMessage::TransferNow(_)
         | ChannelMessage::Placed(_) => Lane::Control,
@@ -196,6 +194,6 @@ fn lane_of(message: &ChannelMessage) -> Lane {
         | ChannelMessage::SnapshotChunk(_)
         | ChannelMessage::ForkReport(_)
         | ChannelMessage::ForkPull(_)
-        | ChannelMessage::ForkResolved(_) => Lane::Bulk,
+        | ChannelMessage::ForkChunk(_) => Lane::Bulk,
     }
 }

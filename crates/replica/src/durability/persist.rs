@@ -105,6 +105,7 @@ impl Replica {
 
     /// More of the log is durable: a leader counts itself, a replica acknowledges.
     fn on_log_durable(&mut self, ctx: &mut Context<'_>) {
+        self.drop_settled(ctx);
         match self.role.get() {
             ReplicaRole::Leader => self.advance_commit(ctx),
             ReplicaRole::Replica => {

@@ -14,18 +14,20 @@ use crate::{Context, Moment, PersistToken, Replica, replication::chance_below};
 /// So many election timeouts a candidate waits at most until its vote for itself is durable.
 const WAIT_FOR_DISK: u32 = 10;
 
+const ELECTED: &str = "a majority of the voters voted for it";
+
 /// A candidate's round.
 #[derive(Clone, Debug)]
 pub(crate) struct Candidacy {
-    pub(super) kind: VoteKind,
+    pub(crate) kind: VoteKind,
     /// The number of the epoch that it stands for.
     pub(super) n: u64,
     pub(super) begun: Moment,
     /// When it is over without a result, once the own vote is durable.
     pub(super) deadline: Moment,
     pub(super) asked_at: Moment,
-    pub(super) granted: BTreeSet<VoterId>,
-    pub(super) refused: BTreeSet<VoterId>,
+    pub(crate) granted: BTreeSet<VoterId>,
+    pub(crate) refused: BTreeSet<VoterId>,
     /// The write of its vote for itself, which counts only once that is durable.
     pub(super) own_vote: Option<PersistToken>,
 }
@@ -44,7 +46,7 @@ impl Candidacy {
         self.is_election() && self.own_vote.is_some()
     }
 
-    pub(super) fn has_answered(&self, voter: VoterId) -> bool {
+    pub(crate) fn has_answered(&self, voter: VoterId) -> bool {
         self.granted.contains(&voter) || self.refused.contains(&voter)
     }
 }
@@ -72,11 +74,13 @@ impl Replica {
 
     /// When the round is over without a result. Its time begins when its own vote is durable: a disk
     /// that takes longer to sync than a round lasts must not mean that nobody is ever elected.
-    fn round_ends(&self, candidacy: &Candidacy) -> Moment {
+    pub(crate) fn round_ends(&self, candidacy: &Candidacy) -> Moment {
         if candidacy.waits_for_disk() {
             candidacy
                 .begun
                 .plus(self.settings.election_timeout * WAIT_FOR_DISK)
+        } else if self.is_available() && !candidacy.is_election() {
+            candidacy.begun.plus(self.settings.heartbeat)
         } else {
             candidacy.deadline
         }
@@ -84,6 +88,9 @@ impl Replica {
 
     /// Ends a round without a result when its time is over.
     pub(crate) fn check_round(&mut self, ctx: &mut Context<'_>) {
+        if self.is_available() {
+            self.judge_round(ctx);
+        }
         let over = |candidacy: &Candidacy| self.round_ends(candidacy) <= ctx.now.mono;
         if self.candidacy.as_ref().is_some_and(over) {
             self.lose_round("the round timed out without a result", ctx);
@@ -143,11 +150,17 @@ impl Replica {
         ctx: &mut Context<'_>,
     ) {
         self.thrash.heard_tail(response.voter, &response.last);
+        let is_available = self.is_available();
         let Some(candidacy) = &mut self.candidacy else {
             return;
         };
         let round = (candidacy.kind, Epoch::new(candidacy.n, self.me));
         if (response.kind, epoch) != round && !planted(Mutant::StaleVoteCounts) {
+            return;
+        }
+        if is_available {
+            self.take_answer(&response);
+            self.judge_round(ctx);
             return;
         }
         match response.refusal {
@@ -168,6 +181,10 @@ impl Replica {
 
     /// Wins, loses or goes on.
     pub(super) fn count_votes(&mut self, ctx: &mut Context<'_>) {
+        if self.is_available() {
+            self.judge_round(ctx);
+            return;
+        }
         let Some(candidacy) = &self.candidacy else {
             return;
         };
@@ -179,9 +196,9 @@ impl Replica {
         }
         if votes(&candidacy.granted) >= majority {
             match kind {
-                VoteKind::Pre if planted(Mutant::PreVoteIsEnough) => self.win(ctx),
+                VoteKind::Pre if planted(Mutant::PreVoteIsEnough) => self.win(ELECTED, ctx),
                 VoteKind::Pre => self.ask_for_votes(VoteKind::Vote, n, ctx),
-                VoteKind::Vote | VoteKind::Transfer => self.win(ctx),
+                VoteKind::Vote | VoteKind::Transfer => self.win(ELECTED, ctx),
             }
         } else if votes(&candidacy.refused) > config.voters().len() - majority {
             self.lose_round("a majority refused", ctx);
@@ -189,12 +206,11 @@ impl Replica {
     }
 
     /// A majority voted for this epoch, this replica's own durable vote among it or not needed.
-    fn win(&mut self, ctx: &mut Context<'_>) {
+    pub(crate) fn win(&mut self, reason: &'static str, ctx: &mut Context<'_>) {
         if !self.log.is_all_durable() || self.durability.hard_state().is_some() {
             return; // Counted again when the write completes.
         }
         let signal = TransitionSignal::ElectionWon;
-        let reason = "a majority of the voters voted for it";
         if self.change_role(ReplicaRole::Leader, signal, reason, ctx) {
             self.candidacy = None;
             self.thrash.settled();
@@ -202,7 +218,7 @@ impl Replica {
         }
     }
 
-    fn lose_round(&mut self, reason: &'static str, ctx: &mut Context<'_>) {
+    pub(crate) fn lose_round(&mut self, reason: &'static str, ctx: &mut Context<'_>) {
         let Some(candidacy) = self.candidacy.take() else {
             return;
         };

@@ -93,7 +93,7 @@ impl Replica {
 
     /// Whether a leader is heard, by this node's own silence predicate: then no vote is given but
     /// in a handover (leader stickiness, protocol §7.2).
-    pub(super) fn hears_a_leader(&self, now: Moment) -> bool {
+    pub(crate) fn hears_a_leader(&self, now: Moment) -> bool {
         let leader = self.leader_id();
         leader.is_some() && now < self.silence.begins_at(leader, &self.settings)
     }
@@ -115,9 +115,9 @@ impl Replica {
             self.refused += 1;
             return;
         }
-        if epoch.n < self.hard_state.epoch_seen.n {
+        if self.is_over(epoch) {
             if self.role.get() != tetrarch_wire::ReplicaRole::Idle && epoch.leader != self.me {
-                self.refuse_stale(epoch.leader, ctx);
+                self.tell_outdated(epoch.leader, ctx);
             }
             return;
         }

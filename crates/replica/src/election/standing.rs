@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use tetrarch_fsm::TransitionSignal;
 use tetrarch_wire::{
-    Epoch, HardState, ReplicaRole, VoterId,
+    ChannelClass, Epoch, HardState, ReplicaRole, VoterId,
     frame::{ChannelMessage, VoteKind, VoteRequest},
 };
 
@@ -40,6 +40,12 @@ impl Replica {
             && self.has_its_log_back()
             && self.durability.hard_state().is_none()
             && !self.durability.is_full()
+            && !self.is_recollecting()
+    }
+
+    /// Whether it could take over in this very moment, or is about to: then it need not yield to others.
+    pub(crate) fn could_lead(&self) -> bool {
+        self.role.get() == ReplicaRole::Candidate || self.may_stand()
     }
 
     /// Whether the durable log goes as far, by rank, as it did before this node let go of the channel.
@@ -76,13 +82,17 @@ impl Replica {
     }
 
     /// Votes for itself, durably, and asks the others once that is so.
-    pub(super) fn ask_for_votes(&mut self, kind: VoteKind, n: u64, ctx: &mut Context<'_>) {
+    pub(crate) fn ask_for_votes(&mut self, kind: VoteKind, n: u64, ctx: &mut Context<'_>) {
         self.thrash.election(ctx.now.mono);
         self.following.forget();
-        let promise = HardState {
-            epoch_seen: Epoch::new(n, VoterId::NONE),
-            voted_for: Some(self.me),
-            limbo: self.hard_state.limbo,
+        let promise = if self.is_available() {
+            self.promise_to_lead(n)
+        } else {
+            HardState {
+                epoch_seen: Epoch::new(n, VoterId::NONE),
+                voted_for: Some(self.me),
+                limbo: self.hard_state.limbo,
+            }
         };
         self.persist_hard_state(promise, ctx);
         self.begin_round(kind, n, ctx);
@@ -114,6 +124,9 @@ impl Replica {
             return;
         };
         candidacy.asked_at = ctx.now.mono;
+        if candidacy.kind != VoteKind::Pre && self.controls.config().class != ChannelClass::Quorum {
+            return; // Nobody's vote is needed.
+        }
         let request = VoteRequest {
             kind: candidacy.kind,
             candidate: self.me,

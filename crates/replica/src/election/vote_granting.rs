@@ -25,6 +25,12 @@ impl Replica {
         self.thrash.heard_tail(request.candidate, &request.last);
         let now = ctx.now.mono;
         let refusal = match request.kind {
+            VoteKind::Pre if self.is_available() => self.judge_standing(&request, now).err(),
+            // Nobody is asked for more where no majority is needed.
+            VoteKind::Vote | VoteKind::Transfer if self.is_available() => {
+                self.refused += 1;
+                return;
+            }
             VoteKind::Pre => self.judge_pre_vote(epoch, &request, now).err(),
             VoteKind::Vote | VoteKind::Transfer => self.judge_vote(epoch, &request, ctx).err(),
         };
@@ -79,7 +85,7 @@ impl Replica {
     /// Both must vote here, or hold the channel as the catalog says: the configuration by which they vote
     /// may not have come here, and then it takes this vote to elect anybody (KIP-853). That a candidate
     /// claims to be of a newer configuration proves nothing.
-    fn check_members(&self, request: &VoteRequest) -> Result<(), RefusalReason> {
+    pub(crate) fn check_members(&self, request: &VoteRequest) -> Result<(), RefusalReason> {
         if self.is_member(request.candidate) && self.is_member(self.me) {
             Ok(())
         } else {
@@ -109,7 +115,7 @@ impl Replica {
 
     /// Leader stickiness, by the own silence predicate and no longer one. A leader hears itself:
     /// if it had lost its majority, it would have stepped down before this.
-    fn check_nobody_leads(&self, now: Moment) -> Result<(), RefusalReason> {
+    pub(crate) fn check_nobody_leads(&self, now: Moment) -> Result<(), RefusalReason> {
         let leads = self.role.get() == ReplicaRole::Leader;
         if leads || self.hears_a_leader(now) {
             Err(RefusalReason::LeaderAlive)
@@ -120,7 +126,11 @@ impl Replica {
 
     /// Another election would end the one under way, in which this replica stands or has voted, before
     /// that has had its time. On slow disks none would ever end in another way.
-    fn check_no_election(&self, candidate: VoterId, now: Moment) -> Result<(), RefusalReason> {
+    pub(crate) fn check_no_election(
+        &self,
+        candidate: VoterId,
+        now: Moment,
+    ) -> Result<(), RefusalReason> {
         let stands = self.candidacy.as_ref().is_some_and(Candidacy::is_election);
         let voted = self.hard_state.voted_for;
         let for_another = voted.is_some_and(|voter| voter != self.me && voter != candidate);

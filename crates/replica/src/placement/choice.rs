@@ -50,6 +50,9 @@ pub enum PlacementError {
         /// How many others carry the labels but have no room for a new channel.
         low_on_disk: usize,
     },
+    /// A channel of the class `available` stays where it was created.
+    #[error("a channel of the class available cannot be moved")]
+    Class,
     /// So many voters are lost that the others cannot agree on who comes in their place.
     #[error(
         "{lost} of {voters} voters are lost, so that the others are no majority; bring back the nodes \

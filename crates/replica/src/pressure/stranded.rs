@@ -36,8 +36,8 @@ impl Replica {
     /// When leadership is given up if no voter with room is heard from now on.
     pub(crate) fn stranded_deadline(&self) -> Option<Moment> {
         let leadership = self.leadership.as_deref()?;
-        if !self.settings.withdraws {
-            return None; // Nobody withdraws from this channel.
+        if !self.settings.withdraws || self.is_available() {
+            return None; // Nobody withdraws from this channel, or it takes events all the same.
         }
         let waits = self.commit < self.log.tail().seq || !leadership.staging.is_empty();
         if !waits || leadership.transfer.is_some() || self.majority_is_parked() {

@@ -104,7 +104,7 @@ impl Replica {
 
     /// Whether so many voters have parked that nothing can be committed.
     pub(crate) fn majority_is_parked(&self) -> bool {
-        if self.leadership.is_none() || !self.settings.withdraws {
+        if self.leadership.is_none() || !self.settings.withdraws || self.is_available() {
             return false;
         }
         let followers = self.voting_followers();

@@ -9,7 +9,9 @@ use tetrarch_wire::{
 
 use super::in_flight::Answerable;
 use crate::{
-    Context, ProduceRequest, Replica, Ticket, producer::Admission, replication::Leadership,
+    Context, ProduceRequest, Replica, Ticket,
+    producer::{Admission, Numbers},
+    replication::Leadership,
 };
 
 /// How long a client waits when the queue is full, in milliseconds.
@@ -81,6 +83,15 @@ impl Replica {
                 }
                 return;
             }
+            Admission::AppendPart { skip, count } => {
+                let part = request.events.clone().split_at(skip).1.split_at(count).0;
+                let base = request.base_producer_seq.plus(skip.into());
+                if let Some(leadership) = &mut self.leadership {
+                    leadership.staging.push_part(&request, base, part);
+                    leadership.staging.judge_again(request);
+                }
+                return;
+            }
             Admission::Known { runs, last, link } => {
                 let known = Answerable {
                     ticket,
@@ -120,7 +131,7 @@ impl Replica {
         let outcome = ProduceOutcome::Appended {
             epoch: self.epoch_seen(),
             copies: u8::try_from(copies).unwrap_or(u8::MAX),
-            degraded: false,
+            degraded: self.is_degraded(copies),
             link: known.link,
             runs: known.earlier,
         };
@@ -153,6 +164,17 @@ fn judge(
         }
     } else if epoch > staged_epoch {
         by_table()
+    } else if base >= staged.next() && table.numbers() == Numbers::Gaps {
+        // What is staged is not in the table, and lies below.
+        match by_table() {
+            all_new @ Admission::Append { known: 0, .. } => all_new,
+            Admission::Append { .. }
+            | Admission::AppendPart { .. }
+            | Admission::Known { .. }
+            | Admission::OutOfOrder { .. }
+            | Admission::Fenced { .. }
+            | Admission::Forgotten => return Judgement::Again,
+        }
     } else if base == staged.next() {
         Admission::append_all()
     } else if base > staged.next() {
@@ -162,9 +184,10 @@ fn judge(
     } else {
         match by_table() {
             known @ (Admission::Known { .. } | Admission::Forgotten) => known,
-            Admission::Append { .. } | Admission::OutOfOrder { .. } | Admission::Fenced { .. } => {
-                return Judgement::Again;
-            }
+            Admission::Append { .. }
+            | Admission::AppendPart { .. }
+            | Admission::OutOfOrder { .. }
+            | Admission::Fenced { .. } => return Judgement::Again,
         }
     };
     Judgement::Decided(admission)

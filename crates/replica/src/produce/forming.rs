@@ -48,6 +48,7 @@ impl Replica {
         self.last_ts_ms = self.last_ts_ms.max(ctx.now.wall_ms);
         let (mut batches, mut bytes) = (Vec::new(), 0);
         batches.extend(self.seal_expiry());
+        let mut is_drained = false;
         while bytes < self.settings.persist_bytes {
             let Some(leadership) = &mut self.leadership else {
                 break;
@@ -56,10 +57,18 @@ impl Replica {
             let batch = match leadership.staging.pop() {
                 Some(Staged::Events(group)) => self.seal_events(group, epoch),
                 Some(Staged::Control(control)) => self.seal(BatchDraft::control(&control), epoch),
-                None => break,
+                None => {
+                    is_drained = true;
+                    break;
+                }
             };
             bytes += batch.size();
             batches.push(batch);
+        }
+        // What still waits may be the same events as a fork's.
+        if is_drained && self.has_chunk() {
+            let room = self.settings.persist_bytes.saturating_sub(bytes);
+            batches.extend(self.seal_chunk(room));
         }
         batches
     }
@@ -81,7 +90,7 @@ impl Replica {
     }
 
     /// Frames a batch and puts it at the end of the log.
-    fn seal(&mut self, draft: BatchDraft, epoch: Epoch) -> Batch {
+    pub(crate) fn seal(&mut self, draft: BatchDraft, epoch: Epoch) -> Batch {
         let batch = draft.seal(&self.log.tail(), epoch, self.last_ts_ms);
         self.append_to_log(batch.clone());
         if let Some(leadership) = &mut self.leadership {

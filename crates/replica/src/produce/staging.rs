@@ -35,6 +35,24 @@ pub(super) struct Group {
 }
 
 impl Group {
+    const fn new(producer: ProducerId, producer_epoch: ProducerEpoch, base: ProducerSeq) -> Self {
+        Self {
+            producer,
+            producer_epoch,
+            base,
+            blocks: Vec::new(),
+            count: 0,
+            bytes: 0,
+            waiters: Vec::new(),
+        }
+    }
+
+    /// Whether events from this number on may become part of the same batch. Those without a producer
+    /// have no numbers.
+    fn continues_with(&self, base: ProducerSeq) -> bool {
+        !self.producer.is_idempotent() || base == self.next()
+    }
+
     /// The producer seq that comes next.
     pub(super) const fn next(&self) -> ProducerSeq {
         self.base.plus(self.count as u64)
@@ -52,6 +70,10 @@ impl Group {
             count: block.count(),
             earlier,
         });
+        self.extend(block);
+    }
+
+    fn extend(&mut self, block: EventBlock) {
         self.count += block.count();
         self.bytes += block.bytes().len();
         self.blocks.push(block);
@@ -68,6 +90,8 @@ pub(super) enum Staged {
 /// Everything that waits.
 #[derive(Debug, Default)]
 pub(crate) struct Staging {
+    /// What begins an epoch, before anything else.
+    first: Option<Control>,
     queue: VecDeque<Staged>,
     /// How many were taken off the front so far: makes positions in `open` lasting.
     taken: u64,
@@ -81,7 +105,7 @@ pub(crate) struct Staging {
 
 impl Staging {
     pub(crate) fn is_empty(&self) -> bool {
-        self.queue.is_empty() && self.again.is_empty()
+        self.first.is_none() && self.queue.is_empty() && self.again.is_empty()
     }
 
     pub(crate) const fn bytes(&self) -> usize {
@@ -89,7 +113,7 @@ impl Staging {
     }
 
     pub(crate) fn batches(&self) -> usize {
-        self.queue.len()
+        self.queue.len() + usize::from(self.first.is_some())
     }
 
     pub(crate) fn requests(&self) -> usize {
@@ -98,6 +122,11 @@ impl Staging {
 
     pub(crate) fn push_control(&mut self, control: Control) {
         self.queue.push_back(Staged::Control(control));
+    }
+
+    /// The next batch is this one, whatever waits.
+    pub(crate) fn begin_with(&mut self, control: Control) {
+        self.first = Some(control);
     }
 
     /// Whether a trim point waits.
@@ -142,21 +171,32 @@ impl Staging {
         self.requests += 1;
         if let Some(group) = self.latest_mut(producer)
             && group.producer_epoch == producer_epoch
+            && group.continues_with(base)
             && group.fits(&events)
         {
             group.add(ticket, events, earlier);
             return;
         }
-        let mut group = Group {
-            producer,
-            producer_epoch,
-            base,
-            blocks: Vec::new(),
-            count: 0,
-            bytes: 0,
-            waiters: Vec::new(),
-        };
+        let mut group = Group::new(producer, producer_epoch, base);
         group.add(ticket, events, earlier);
+        self.open_group(group);
+    }
+
+    /// Adds a part of a request as a batch of its own, which nobody waits for.
+    pub(super) fn push_part(
+        &mut self,
+        request: &ProduceRequest,
+        base: ProducerSeq,
+        events: EventBlock,
+    ) {
+        self.bytes += events.bytes().len();
+        let mut group = Group::new(request.producer, request.producer_epoch, base);
+        group.extend(events);
+        self.open_group(group);
+    }
+
+    fn open_group(&mut self, group: Group) {
+        let producer = group.producer;
         let place = self.taken + self.queue.len() as u64;
         self.open.insert(producer, place);
         self.queue.push_back(Staged::Events(group));
@@ -178,6 +218,9 @@ impl Staging {
 
     /// The first batch to be.
     pub(super) fn pop(&mut self) -> Option<Staged> {
+        if let Some(control) = self.first.take() {
+            return Some(Staged::Control(control));
+        }
         let staged = self.queue.pop_front()?;
         if let Staged::Events(group) = &staged {
             self.bytes -= group.bytes;

@@ -3,7 +3,11 @@
 use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::{Link, ProducerEpoch, ProducerId, ProducerSeq, Seq, frame::AppendedRun};
 
-use super::{ProducerTable, table::Producer};
+use super::{
+    FIRST, Numbers, ProducerTable,
+    gaps::{MOST_GAPS, Span},
+    table::Producer,
+};
 
 /// The place of a request in its producer's stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +17,9 @@ pub(crate) enum Admission {
         known: u32,
         earlier: Vec<AppendedRun>,
     },
+    /// Of the events, these are new and lie between others that are in the log: when they are there as
+    /// well, the request is judged again.
+    AppendPart { skip: u32, count: u32 },
     /// All events are in the log.
     Known {
         runs: Vec<AppendedRun>,
@@ -27,8 +34,6 @@ pub(crate) enum Admission {
     Forgotten,
 }
 
-const FIRST: ProducerSeq = ProducerSeq::new(1);
-
 impl ProducerTable {
     /// Judges `count` events from `base` on.
     pub(crate) fn judge(
@@ -39,11 +44,16 @@ impl ProducerTable {
         count: u32,
     ) -> Admission {
         match self.get(producer) {
+            Some(known) if known.epoch == epoch && self.numbers == Numbers::Gaps => {
+                known.judge_with_gaps(base, count)
+            }
             Some(known) if known.epoch == epoch => known.judge(base, count),
             Some(known) if known.epoch > epoch => Admission::Fenced {
                 current: known.epoch,
             },
-            Some(_) | None if base == FIRST => Admission::append_all(),
+            Some(_) | None if base == FIRST || self.numbers == Numbers::Gaps => {
+                Admission::append_all()
+            }
             Some(_) | None => Admission::OutOfOrder { expected: FIRST },
         }
     }
@@ -91,6 +101,71 @@ impl Producer {
         }
     }
 
+    /// The same where numbers may be missing: whatever is not in the log is new.
+    fn judge_with_gaps(&self, base: ProducerSeq, count: u32) -> Admission {
+        let asked = Span::new(base, base.plus(count.into()));
+        if base > self.next && self.gaps.len() >= MOST_GAPS {
+            return Admission::OutOfOrder {
+                expected: self.next,
+            };
+        }
+        let above = Span::new(self.next, asked.to.max(self.next));
+        let missing = self.gaps.within(asked).chain(above.common(asked)).next();
+        let Some(missing) = missing else {
+            return self.known(asked);
+        };
+        let is_rest = missing.to == asked.to || (missing.to == self.next && asked.to > self.next);
+        if !is_rest {
+            return Admission::AppendPart {
+                skip: events(base, missing.from),
+                count: events(missing.from, missing.to),
+            };
+        }
+        match self.known(Span::new(base, missing.from)) {
+            _ if missing.from == base => Admission::append_all(),
+            Admission::Known { runs, .. } => Admission::Append {
+                known: events(base, missing.from),
+                earlier: runs,
+            },
+            other => other,
+        }
+    }
+
+    /// Where events are that are all in the log, if that is remembered.
+    fn known(&self, asked: Span) -> Admission {
+        let mut parts: Vec<(Span, Seq, Link)> = self
+            .runs
+            .iter()
+            .filter_map(|run| {
+                let part = run.span().common(asked)?;
+                Some((part, run.first.plus(part.from.since(run.base)), run.link))
+            })
+            .collect();
+        parts.sort_unstable_by_key(|(part, ..)| part.from);
+        let found: u64 = parts
+            .iter()
+            .map(|(part, ..)| part.to.since(part.from))
+            .sum();
+        let last = |(part, first, _): &(Span, Seq, Link)| first.plus(part.to.since(part.from) - 1);
+        let Some(end) = parts.iter().max_by_key(|part| last(part)) else {
+            return Admission::Forgotten;
+        };
+        if found < asked.to.since(asked.from) {
+            return Admission::Forgotten;
+        }
+        let (last, link) = (last(end), end.2);
+        let runs = parts.iter().map(|(part, first, _)| AppendedRun {
+            first: *first,
+            count: events(part.from, part.to),
+            duplicate: true,
+        });
+        Admission::Known {
+            runs: runs.collect(),
+            last,
+            link,
+        }
+    }
+
     fn runs_between(&self, base: ProducerSeq, end: ProducerSeq) -> Vec<AppendedRun> {
         let skip = self.runs.partition_point(|run| run.end() <= base);
         let mut found: Vec<AppendedRun> = Vec::new();
@@ -113,6 +188,11 @@ impl Producer {
     }
 }
 
+/// How many events lie between two numbers of one request.
+fn events(from: ProducerSeq, to: ProducerSeq) -> u32 {
+    u32::try_from(to.since(from)).unwrap_or(u32::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use tetrarch_wire::{BatchHeader, BatchKind, Epoch, VoterId};
@@ -132,7 +212,7 @@ mod tests {
             ts_ms: 0,
             body_len: 0,
             body_crc: 0,
-            link: Link::from_bytes([u8::try_from(seq).unwrap(); 16]),
+            link: Link::from_bytes([seq.to_le_bytes()[0]; 16]),
         }
     }
 
@@ -159,7 +239,7 @@ mod tests {
 
     /// Events 1..=3 at seqs 10..=12, 4..=5 at 20..=21.
     fn table() -> ProducerTable {
-        let mut table = ProducerTable::new(2);
+        let mut table = ProducerTable::new(Numbers::Contiguous, 2);
         table.apply(&header(0, 1, 3, 10), None);
         table.apply(&header(0, 4, 2, 20), None);
         table
@@ -223,5 +303,111 @@ mod tests {
         table.commit(Seq::new(21));
         table.rollback(Seq::ZERO);
         assert_eq!(table.producers, before, "committed batches are not undone");
+    }
+
+    /// Events 1..=3 at seqs 10..=12, 8..=9 at 20..=21, and then 5 at 30.
+    fn with_gaps() -> ProducerTable {
+        let mut table = ProducerTable::new(Numbers::Gaps, 8);
+        table.apply(&header(0, 1, 3, 10), None);
+        table.apply(&header(0, 8, 2, 20), None);
+        table.apply(&header(0, 5, 1, 30), None);
+        table
+    }
+
+    #[test]
+    fn with_gaps_whatever_is_missing_is_new() {
+        let table = with_gaps();
+        for (base, count) in [(4, 1), (6, 2), (6, 1), (10, 5), (12, 1)] {
+            assert_eq!(judge(&table, 0, base, count), Admission::append_all());
+        }
+        assert_eq!(
+            judge(&ProducerTable::new(Numbers::Gaps, 8), 0, 7, 1),
+            Admission::append_all()
+        );
+        let earlier = vec![duplicate(12, 1)];
+        assert_eq!(
+            judge(&table, 0, 3, 2),
+            Admission::Append { known: 1, earlier }
+        );
+    }
+
+    #[test]
+    fn with_gaps_known_events_are_found_wherever_they_are() {
+        let mut table = with_gaps();
+        let expected = Admission::Known {
+            runs: vec![duplicate(20, 2)],
+            last: Seq::new(21),
+            link: Link::from_bytes([20; 16]),
+        };
+        assert_eq!(judge(&table, 0, 8, 2), expected);
+        table.apply(&header(0, 4, 1, 40), None);
+        let expected = Admission::Known {
+            runs: vec![duplicate(11, 2), duplicate(40, 1), duplicate(30, 1)],
+            last: Seq::new(40),
+            link: Link::from_bytes([40; 16]),
+        };
+        assert_eq!(judge(&table, 0, 2, 4), expected);
+    }
+
+    #[test]
+    fn with_gaps_what_is_missing_between_known_events_comes_first() {
+        let table = with_gaps();
+        let part = |skip, count| Admission::AppendPart { skip, count };
+        assert_eq!(judge(&table, 0, 3, 3), part(1, 1));
+        assert_eq!(judge(&table, 0, 5, 10), part(1, 2));
+        assert_eq!(
+            judge(&table, 0, 8, 3),
+            Admission::Append {
+                known: 2,
+                earlier: vec![duplicate(20, 2)]
+            }
+        );
+    }
+
+    /// What a fork brings late must not put out what the producer may not have heard of yet.
+    #[test]
+    fn with_gaps_the_lowest_numbers_are_forgotten_first_whenever_they_were_written() {
+        let mut table = ProducerTable::new(Numbers::Gaps, 2);
+        table.apply(&header(0, 8, 2, 20), None);
+        table.apply(&header(0, 10, 1, 22), None);
+        let before = table.producers.clone();
+        for (base, seq) in [(1, 30), (2, 31), (5, 32)] {
+            table.apply(&header(0, base, 1, seq), None);
+        }
+        assert_eq!(judge(&table, 0, 1, 1), Admission::Forgotten);
+        assert!(matches!(judge(&table, 0, 8, 3), Admission::Known { .. }));
+        table.rollback(Seq::new(22));
+        assert_eq!(table.producers, before);
+        // There is room: it stays, wherever it belongs.
+        let mut table = ProducerTable::new(Numbers::Gaps, 3);
+        table.apply(&header(0, 8, 2, 20), None);
+        let before = table.producers.clone();
+        table.apply(&header(0, 3, 1, 30), None);
+        assert!(matches!(judge(&table, 0, 3, 1), Admission::Known { .. }));
+        table.rollback(Seq::new(21));
+        assert_eq!(table.producers, before);
+        table.apply(&header(0, 3, 1, 30), None);
+        table.commit(Seq::new(30));
+        let restored = ProducerTable::restore(&table.snapshot(), Numbers::Gaps, 3);
+        assert_eq!(restored.unwrap().producers, table.producers);
+    }
+
+    #[test]
+    fn gaps_are_bounded_and_come_back_when_what_filled_them_is_cut() {
+        let mut table = with_gaps();
+        let before = table.producers.clone();
+        table.apply(&header(0, 4, 1, 40), None);
+        table.apply(&header(0, 20, 1, 41), None);
+        table.rollback(Seq::new(30));
+        assert_eq!(table.producers, before);
+        let most = u64::try_from(MOST_GAPS).unwrap();
+        for gap in 0..most {
+            table.apply(&header(0, 20 + 2 * gap, 1, 50 + gap), None);
+        }
+        let refused = judge(&table, 0, 20 + 2 * most, 1);
+        assert!(
+            matches!(refused, Admission::OutOfOrder { .. }),
+            "{refused:?}"
+        );
     }
 }

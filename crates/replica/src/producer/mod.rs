@@ -3,9 +3,15 @@
 //! survives a failover, and a truncation takes back exactly what the cut batches had done.
 
 mod admission;
+mod gaps;
 mod snapshot;
 mod table;
 
+use tetrarch_wire::ProducerSeq;
+
 pub(crate) use admission::Admission;
 pub use snapshot::TableError;
-pub(crate) use table::ProducerTable;
+pub(crate) use table::{Numbers, ProducerTable};
+
+/// The number of a producer's first event.
+const FIRST: ProducerSeq = ProducerSeq::new(1);

@@ -7,7 +7,7 @@ use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::ProducerId;
 use thiserror::Error;
 
-use super::{ProducerTable, table::Producer};
+use super::{Numbers, ProducerTable, table::Producer};
 
 /// A table of producers that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -38,7 +38,11 @@ impl ProducerTable {
     }
 
     /// Reads what [`Self::snapshot`] wrote.
-    pub(crate) fn restore(bytes: &[u8], window: usize) -> Result<Self, TableError> {
+    pub(crate) fn restore(
+        bytes: &[u8],
+        numbers: Numbers,
+        window: usize,
+    ) -> Result<Self, TableError> {
         let (producers, rest): (BTreeMap<ProducerId, Producer>, _) =
             postcard::take_from_bytes(bytes).map_err(TableError::Structure)?;
         if !rest.is_empty() {
@@ -46,10 +50,10 @@ impl ProducerTable {
         }
         match producers
             .iter()
-            .find(|(_, producer)| !producer.is_of_a_log())
+            .find(|(_, producer)| !producer.is_of_a_log(numbers))
         {
             Some((id, _)) => Err(TableError::Contradiction(*id)),
-            None => Ok(Self::with(producers, window)),
+            None => Ok(Self::with(producers, numbers, window)),
         }
     }
 }
@@ -59,15 +63,23 @@ mod tests {
     use tetrarch_wire::{Link, ProducerEpoch, ProducerSeq, Seq};
 
     use super::*;
-    use crate::producer::table::Run;
+    use crate::producer::{gaps::Gaps, table::Run};
 
     #[test]
     fn an_empty_table_reads_back_and_rubbish_is_refused() {
-        let bytes = ProducerTable::new(4).snapshot();
-        assert_eq!(ProducerTable::restore(&bytes, 4).unwrap().len(), 0);
-        assert!(ProducerTable::restore(&[9], 4).is_err());
+        let bytes = ProducerTable::new(Numbers::Contiguous, 4).snapshot();
+        assert_eq!(
+            ProducerTable::restore(&bytes, Numbers::Contiguous, 4)
+                .unwrap()
+                .len(),
+            0
+        );
+        assert!(ProducerTable::restore(&[9], Numbers::Contiguous, 4).is_err());
         let trailing = TableError::TrailingBytes(1);
-        assert_eq!(ProducerTable::restore(&[0, 0], 4).err(), Some(trailing));
+        assert_eq!(
+            ProducerTable::restore(&[0, 0], Numbers::Contiguous, 4).err(),
+            Some(trailing)
+        );
     }
 
     #[test]
@@ -82,11 +94,12 @@ mod tests {
             let producer = Producer {
                 epoch: ProducerEpoch::new(0),
                 next: ProducerSeq::new(next),
+                gaps: Gaps::default(),
                 runs: runs.iter().copied().collect(),
             };
             let id = ProducerId::from_bytes([7; 16]);
             let bytes = postcard::to_allocvec(&BTreeMap::from([(id, producer)])).unwrap();
-            ProducerTable::restore(&bytes, 4).is_ok()
+            ProducerTable::restore(&bytes, Numbers::Contiguous, 4).is_ok()
         };
         assert!(restore(6, &[run(1, 3, 10), run(4, 2, 20)]));
         assert!(!restore(7, &[run(1, 3, 10), run(4, 2, 20)]), "another next");

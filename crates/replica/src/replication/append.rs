@@ -41,7 +41,7 @@ impl Replica {
             self.refuse(NackCode::DiskPressure, ctx);
             return;
         }
-        if self.is_beginning() {
+        if self.is_beginning() || self.catch_up.is_sealing() {
             return;
         }
         if append.previous.seq > self.log.tail().seq {
@@ -119,7 +119,7 @@ impl Replica {
     /// of an earlier epoch. The own promise covers no other, and a start would not find it.
     fn may_be_of(&self, epoch: Epoch) -> bool {
         let followed = self.following.leader;
-        followed.is_some_and(|leader| epoch == leader || epoch.n < leader.n)
+        followed.is_some_and(|leader| epoch == leader || self.is_earlier(epoch, leader))
     }
 
     /// Whether the own log is known to hold this very position.
@@ -139,6 +139,7 @@ impl Replica {
     pub(crate) fn append_to_log(&mut self, batch: Batch) {
         let control = batch.control().ok().flatten();
         self.let_take_effect(batch.header(), control.as_ref());
+        self.note_for_collection(&batch);
         self.last_ts_ms = self.last_ts_ms.max(batch.header().ts_ms);
         self.log.append(batch);
     }
@@ -149,7 +150,9 @@ impl Replica {
         if header.last_seq() <= self.covered && !planted(Mutant::CoveredAppliedAgain) {
             return;
         }
-        self.producers.apply(header, control);
+        if !self.is_recollecting() {
+            self.producers.apply(header, control);
+        }
         self.controls.apply(header.last_seq(), control);
     }
 
@@ -165,7 +168,7 @@ impl Replica {
             // It lies inside one of the own batches, and is no end of one.
             None if self.log.recent().index_of(position.seq).is_some() => Comparison::Different,
             // Old and not in memory: what is committed is the same everywhere (I10).
-            None if position.seq <= self.commit => Comparison::Same,
+            None if position.seq <= self.commit && !self.is_available() => Comparison::Same,
             None => Comparison::Unknown,
         }
     }

@@ -34,6 +34,9 @@ impl Replica {
     /// majority, this leader included, was heard last. Never if it is a majority by itself.
     pub(crate) fn quorum_deadline(&self) -> Option<Moment> {
         let leadership = self.leadership.as_ref()?;
+        if self.is_available() {
+            return None; // It may be alone.
+        }
         let own = usize::from(self.is_voter());
         let others = self.config().majority().saturating_sub(own);
         if others == 0 {

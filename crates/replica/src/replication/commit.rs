@@ -3,7 +3,7 @@
 //! (Raft §5.4.2).
 
 use tetrarch_mutant::{Mutant, planted};
-use tetrarch_wire::{ReplicaRole, Seq, frame::ProduceOutcome};
+use tetrarch_wire::{MinCopies, ReplicaRole, Seq, frame::ProduceOutcome};
 
 use super::controls::Decision;
 use crate::{Context, Effect, Replica};
@@ -24,6 +24,10 @@ pub fn committed_by_count(mut durable: Vec<Seq>, majority: usize, start: Seq) ->
 impl Replica {
     /// Counts again, as a leader.
     pub(crate) fn advance_commit(&mut self, ctx: &mut Context<'_>) {
+        if let Some(copies) = self.min_copies() {
+            self.advance_by_copies(copies, ctx);
+            return;
+        }
         let Some(leadership) = &self.leadership else {
             return;
         };
@@ -72,11 +76,13 @@ impl Replica {
         self.producers.commit(commit);
         ctx.effects.push(Effect::Committed { commit });
         while let Some(decision) = self.controls.next_committed(commit) {
-            ctx.effects.push(match decision {
-                Decision::Trim(upto) => Effect::Trim { upto },
-                Decision::Delete => Effect::Deleted,
-            });
+            match decision {
+                Decision::Trim(upto) => ctx.effects.push(Effect::Trim { upto }),
+                Decision::Settled(seq, fork) => self.on_settled(seq, fork, ctx),
+                Decision::Delete => ctx.effects.push(Effect::Deleted),
+            }
         }
+        self.drop_settled(ctx);
         self.evict_recent();
         if self.role.get() == ReplicaRole::Leader {
             self.answer_committed(ctx);
@@ -90,6 +96,7 @@ impl Replica {
     fn answer_committed(&mut self, ctx: &mut Context<'_>) {
         let (commit, epoch) = (self.commit, self.epoch_seen());
         let durable = self.durable_by_voter();
+        let least = self.min_copies().map_or(0, MinCopies::get);
         let Some(leadership) = &mut self.leadership else {
             return;
         };
@@ -99,7 +106,7 @@ impl Replica {
             let outcome = ProduceOutcome::Appended {
                 epoch,
                 copies: u8::try_from(copies).unwrap_or(u8::MAX),
-                degraded: false,
+                degraded: copies < least,
                 link: done.link,
                 runs: done.into_runs(),
             };

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use tetrarch_wire::{ChannelConfig, Seq, VoterId, batch::Control};
+use tetrarch_wire::{ChannelConfig, ForkId, Seq, VoterId, batch::Control};
 
 /// Configurations of the log, and control batches that are not committed yet.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub(crate) struct Controls {
 pub(crate) enum Decision {
     /// Everything up to here may go.
     Trim(Seq),
+    /// A fork is in the log.
+    Settled(Seq, ForkId),
     /// The channel ends.
     Delete,
 }
@@ -60,7 +62,8 @@ impl Controls {
     }
 
     /// The log begins anew: what is committed before it says `config` and `trim_point`.
-    pub(crate) fn begin(&mut self, config: ChannelConfig, trim_point: Seq) {
+    pub(crate) fn begin(&mut self, mut config: ChannelConfig, trim_point: Seq) {
+        config.class = self.config().class;
         self.configs = vec![config];
         self.waiting.clear();
         self.trim_point = self.trim_point.max(trim_point);
@@ -82,7 +85,7 @@ impl Controls {
         let mut waiting = self.waiting.iter();
         waiting.any(|(_, decision)| match decision {
             Decision::Trim(_) => true,
-            Decision::Delete => false,
+            Decision::Settled(..) | Decision::Delete => false,
         })
     }
 
@@ -92,6 +95,8 @@ impl Controls {
             Some(Control::Config(config)) => {
                 let mut config = config.clone();
                 config.seq = seq;
+                // Of the class of its genesis for good: no leader changes what an acknowledgement means.
+                config.class = self.config().class;
                 self.configs.push(config);
                 self.configured += 1;
             }
@@ -99,6 +104,9 @@ impl Controls {
                 // It speaks of what lies before it, whatever it says.
                 let upto = (*upto).min(seq.previous());
                 self.waiting.push_back((seq, Decision::Trim(upto)));
+            }
+            Some(Control::ForkResolved { fork }) => {
+                self.waiting.push_back((seq, Decision::Settled(seq, *fork)));
             }
             Some(Control::Delete) => self.waiting.push_back((seq, Decision::Delete)),
             Some(
@@ -130,5 +138,36 @@ impl Controls {
             self.trim_point = self.trim_point.max(upto);
         }
         Some(decision)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tetrarch_wire::{ChannelClass, MinCopies, NodeId, StoreId, Voter};
+
+    use super::*;
+
+    fn config(class: ChannelClass) -> ChannelConfig {
+        let voter = Voter {
+            node: NodeId::from_bytes([1; 16]),
+            store: StoreId::from_bytes([1; 16]),
+        };
+        ChannelConfig::genesis(class, vec![voter]).unwrap()
+    }
+
+    #[test]
+    fn a_channel_keeps_the_class_of_its_genesis() {
+        let available = ChannelClass::Available(MinCopies::ONE);
+        for (born, told) in [
+            (ChannelClass::Quorum, available),
+            (available, ChannelClass::Quorum),
+        ] {
+            let mut controls = Controls::new(config(born), Seq::ZERO);
+            controls.apply(Seq::new(3), Some(&Control::Config(config(told))));
+            assert_eq!(controls.config().class, born);
+            assert_eq!(controls.config().seq, Seq::new(3), "the rest is taken");
+            controls.begin(config(told), Seq::ZERO);
+            assert_eq!(controls.config().class, born);
+        }
     }
 }

@@ -8,9 +8,29 @@ use tetrarch_wire::{Epoch, HardState, ReplicaRole, VoterId};
 use crate::{Context, Replica};
 
 impl Replica {
+    /// Whether `one` comes before `other`: by number in class `quorum`, where a number has one leader at
+    /// most, and by number and leader in class `available`.
+    pub(crate) fn is_earlier(&self, one: Epoch, other: Epoch) -> bool {
+        if self.is_available() && !planted(Mutant::EpochByNumber) {
+            one < other
+        } else {
+            one.n < other.n
+        }
+    }
+
+    /// Whether this epoch is later than the promised one.
+    pub(crate) fn is_later(&self, epoch: Epoch) -> bool {
+        self.is_earlier(self.hard_state.epoch_seen, epoch)
+    }
+
+    /// Whether the promised epoch is later than this one.
+    pub(crate) fn is_over(&self, epoch: Epoch) -> bool {
+        self.is_earlier(epoch, self.hard_state.epoch_seen)
+    }
+
     /// A higher epoch exists. `leader` is who leads it, if the news comes from that leader.
     pub(crate) fn adopt(&mut self, n: u64, leader: Option<VoterId>, ctx: &mut Context<'_>) {
-        debug_assert!(n > self.hard_state.epoch_seen.n);
+        debug_assert!(n > self.hard_state.epoch_seen.n || self.is_available());
         let successor = self.successor_in(n);
         if let Some(successor) = successor.filter(|one| leader.is_none_or(|other| other == *one)) {
             // Its request for this vote is on the way: this leadership was given up, not taken.
@@ -64,11 +84,10 @@ impl Replica {
     /// The leader of `epoch` speaks. Says whether it is to be followed: not if a higher epoch is
     /// known.
     pub(crate) fn follow(&mut self, epoch: Epoch, ctx: &mut Context<'_>) -> bool {
-        let is_over = epoch.n < self.hard_state.epoch_seen.n;
-        if (is_over && !planted(Mutant::FollowLowerEpoch)) || epoch.leader == self.me {
+        if (self.is_over(epoch) && !planted(Mutant::FollowLowerEpoch)) || epoch.leader == self.me {
             return false;
         }
-        if epoch.n > self.hard_state.epoch_seen.n {
+        if self.is_later(epoch) {
             self.adopt(epoch.n, Some(epoch.leader), ctx);
         } else if self.following.leader.is_some_and(|known| known != epoch) {
             // Two leaders of one number cannot both have been elected; the first one heard is.

@@ -1,11 +1,14 @@
 //! What only a leader has: its followers, its clients' requests and what they wait for. It begins
 //! when an election is won and ends, whole, when the role is left.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
 use tetrarch_mutant::{Mutant, planted};
 use tetrarch_wire::{
-    Batch, Epoch, NodeId, ReplicaRole, Seq, VoterId,
+    Batch, Epoch, ForkId, NodeId, ReplicaRole, Seq, VoterId,
     batch::Control,
     frame::{ProduceOutcome, RetryReason},
 };
@@ -13,6 +16,7 @@ use tetrarch_wire::{
 use super::follower::Follower;
 use crate::{
     Context, Effect, Moment, Replica, Ticket,
+    available::{Collection, Lacking},
     catchup::Offer,
     confirmation::Unconfirmed,
     produce::{InFlight, Staging},
@@ -25,6 +29,14 @@ pub(crate) struct Leadership {
     pub(crate) epoch: Epoch,
     /// Where the epoch begins: nothing counts as committed by number before this is.
     pub(crate) start: Seq,
+    /// Class `available`: what waits for copies.
+    pub(crate) lacking: Option<Lacking>,
+    /// The fork that is being taken into the log.
+    pub(crate) collection: Option<Box<Collection>>,
+    /// The fork that was, or was begun with, last.
+    pub(crate) last_collected: Option<ForkId>,
+    /// Forks that were, latest last.
+    pub(crate) settled_forks: VecDeque<ForkId>,
     pub(crate) followers: BTreeMap<VoterId, Follower>,
     /// When the commit position moved last, or when the epoch began.
     pub(crate) committed_at: Moment,
@@ -62,6 +74,10 @@ impl Leadership {
         for follower in followers.filter(|follower| follower.next.seq > point) {
             follower.search(now);
         }
+        // What of a fork was appended is gone as well: it is begun with anew.
+        if !planted(Mutant::TakenBackCounts) {
+            self.collection = None;
+        }
         self.in_flight.take_back(point)
     }
 }
@@ -83,12 +99,16 @@ impl Replica {
             .collect();
         let quorum_timeout = self.with_jitter(self.settings.election_timeout, ctx);
         let mut staging = Staging::default();
-        staging.push_control(Control::EpochStart {
+        staging.begin_with(Control::EpochStart {
             observed_prev_high: previous.seq.max(self.commit),
         });
         self.leadership = Some(Box::new(Leadership {
             epoch,
             start: previous.seq.next(),
+            lacking: None,
+            collection: None,
+            last_collected: None,
+            settled_forks: VecDeque::new(),
             followers,
             committed_at: now,
             sent: Seq::ZERO,

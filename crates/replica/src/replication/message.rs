@@ -98,14 +98,32 @@ impl Replica {
             // What leaders tell the catalog is for the node.
             ChannelMessage::Placed(_)
             | ChannelMessage::TransferPrepare(_)
-            | ChannelMessage::LeaderConflict(_)
-            | ChannelMessage::ConflictResult(_)
             | ChannelMessage::SegOffer(_)
             | ChannelMessage::SegRequest(_)
-            | ChannelMessage::SegData(_)
-            | ChannelMessage::ForkReport(_)
+            | ChannelMessage::SegData(_) => self.refused += 1,
+            ChannelMessage::ForkReport(_)
             | ChannelMessage::ForkPull(_)
-            | ChannelMessage::ForkResolved(_) => self.refused += 1,
+            | ChannelMessage::ForkChunk(_)
+                if !self.is_available() =>
+            {
+                self.refused += 1;
+            }
+            ChannelMessage::ForkReport(fork) => {
+                self.hear_follower(from, epoch, ctx, |replica, ctx| {
+                    replica.on_fork_report(from, fork);
+                    replica.collect_forks(ctx);
+                });
+            }
+            ChannelMessage::ForkChunk(chunk) => {
+                self.hear_follower(from, epoch, ctx, |replica, ctx| {
+                    replica.on_fork_chunk(from, chunk.request, chunk.batches, ctx);
+                });
+            }
+            ChannelMessage::ForkPull(pull) => {
+                self.hear_leader(from, epoch, ctx, |replica, ctx| {
+                    replica.on_fork_pull(from, pull, ctx);
+                });
+            }
         }
     }
 
@@ -164,8 +182,8 @@ impl Replica {
     ) {
         if epoch.leader != from {
             self.refused += 1;
-        } else if epoch.n < self.hard_state.epoch_seen.n && !planted(Mutant::FollowLowerEpoch) {
-            self.refuse_stale(from, ctx);
+        } else if self.is_over(epoch) && !planted(Mutant::FollowLowerEpoch) {
+            self.tell_outdated(from, ctx);
         } else if self.follow(epoch, ctx) {
             self.silence.heard(from, ctx.now.mono);
             then(self, ctx);
@@ -196,7 +214,9 @@ impl Replica {
     ) {
         if !self.is_member(from) {
             self.refused += 1;
-        } else if epoch.n > self.hard_state.epoch_seen.n {
+        } else if self.is_later(epoch) && self.is_available() {
+            self.told_of_later(from, epoch, ctx);
+        } else if self.is_later(epoch) {
             self.adopt(epoch.n, None, ctx);
         } else if self.leadership.as_ref().is_some_and(|l| l.epoch == epoch) {
             then(self, ctx);

@@ -18,6 +18,14 @@ impl Replica {
         }
     }
 
+    /// Asks every follower where it stands.
+    pub(crate) fn probe_all(&mut self, ctx: &mut Context<'_>) {
+        let tail = self.log.tail();
+        for voter in self.follower_ids() {
+            self.probe(voter, tail, ctx);
+        }
+    }
+
     fn follower_ids(&self) -> Vec<VoterId> {
         self.leadership
             .as_ref()

@@ -161,7 +161,8 @@ impl Replica {
     /// When a handover wants attention next.
     pub(crate) fn transfer_deadline(&self) -> Option<Moment> {
         let transfer = self.leadership.as_ref()?.transfer?;
-        // What was written since the order, as a trim point, must get there first.
+        // What was written since the order, as a trim point or the beginning of a later epoch, must get
+        // there first.
         let ordered = transfer
             .ordered
             .filter(|_| self.successor_is_ready(&transfer));

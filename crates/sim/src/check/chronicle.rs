@@ -11,7 +11,7 @@ use tetrarch_wire::{
     frame::{ChannelMessage, VoteKind},
 };
 
-use super::Expected;
+use super::{Expected, available};
 use crate::{
     client::{Asked, payload, sender_of},
     node::{Member, Node},
@@ -33,6 +33,7 @@ pub(crate) struct Chronicle {
 /// The history of one channel.
 #[derive(Debug)]
 struct History {
+    is_available: bool,
     leaders: BTreeMap<u64, usize>,
     promises: Vec<HardState>,
     votes: BTreeMap<(usize, u64), VoterId>,
@@ -54,6 +55,7 @@ struct History {
 impl History {
     fn new(nodes: usize) -> Self {
         Self {
+            is_available: false,
             leaders: BTreeMap::new(),
             promises: vec![HardState::INITIAL; nodes],
             votes: BTreeMap::new(),
@@ -85,9 +87,15 @@ impl History {
 }
 
 impl Chronicle {
-    pub(crate) fn new(nodes: usize, channels: usize) -> Self {
+    pub(crate) fn new(nodes: usize, channels: &[Channel]) -> Self {
+        let histories = channels.iter();
         Self {
-            channels: (0..channels).map(|_| History::new(nodes)).collect(),
+            channels: histories
+                .map(|channel| History {
+                    is_available: channel.is_available(),
+                    ..History::new(nodes)
+                })
+                .collect(),
             suspended: BTreeSet::new(),
         }
     }
@@ -104,7 +112,14 @@ impl Chronicle {
     pub(crate) fn acknowledged_by_channel(&self) -> Vec<Seq> {
         let channels = self.channels.iter();
         channels
-            .map(|history| history.highest_acknowledged)
+            .map(|history| {
+                if history.is_available {
+                    // After a heal it may begin below what was acknowledged on another side.
+                    Seq::new(history.acknowledged.len() as u64)
+                } else {
+                    history.highest_acknowledged
+                }
+            })
             .collect()
     }
 
@@ -153,9 +168,14 @@ impl Chronicle {
         disk: &Expected,
         epoch: Epoch,
         message: &ChannelMessage,
+        is_available: bool,
     ) {
         let kept = disk.hard_state;
         let is_free = match message {
+            // Nobody votes: a candidate asks whether somebody leads or ranks before it.
+            ChannelMessage::VoteRequest(_) | ChannelMessage::VoteResponse(_) if is_available => {
+                true
+            }
             ChannelMessage::VoteRequest(request) => {
                 if request.kind != VoteKind::Pre {
                     assert_eq!(
@@ -285,6 +305,9 @@ impl Chronicle {
             .enumerate()
             .filter(|(_, (_, channel))| !channel.is_deleted)
             .all(|(index, (history, channel))| {
+                if history.is_available {
+                    return available::is_healed(nodes, index, channel);
+                }
                 let committed = history.committed.last().map(|last| last.position());
                 let mut sound = channel.holders.iter().filter(|node| {
                     self.is_to_be_whole(nodes, **node, (index, channel), damaged.contains(node))
@@ -343,6 +366,15 @@ impl Chronicle {
     ) {
         let histories = self.channels.iter().zip(channels).enumerate();
         for (index, (history, channel)) in histories.filter(|(_, (_, one))| !one.is_deleted) {
+            if history.is_available {
+                let acknowledged = history.acknowledged.keys().copied();
+                available::i16_everything_acknowledged_is_there_once(
+                    nodes,
+                    (index, channel),
+                    acknowledged,
+                );
+                continue;
+            }
             let committed = history.committed.last().map(|last| last.position());
             for node in channel.holders.iter().filter(|node| {
                 self.is_to_be_whole(nodes, **node, (index, channel), damaged.contains(node))

@@ -3,6 +3,7 @@
 
 use std::rc::Rc;
 
+use super::available::Forks;
 use tetrarch_log::{CrashDisk, Reader, RecoveredChannel, WriteOp};
 use tetrarch_replica::LogWrite;
 use tetrarch_wire::{Batch, ChannelUid, HardState, Link, LogPosition, Seq};
@@ -24,6 +25,8 @@ pub(crate) struct Expected {
     pub(crate) reached: LogPosition,
     /// How often it has.
     pub(crate) releases: u64,
+    /// Class `available`: what was cut off the log.
+    pub(crate) forks: Forks,
     origin: LogPosition,
 }
 
@@ -39,6 +42,7 @@ impl Expected {
             is_held: true,
             reached: origin,
             releases: 0,
+            forks: Forks::new(),
             origin,
         }
     }

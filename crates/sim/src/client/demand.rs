@@ -4,6 +4,7 @@ use tetrarch_replica::{Input, Proposal, Ticket};
 use tetrarch_wire::{ReplicaRole, Seq, frame::ProduceOutcome};
 
 use super::producer;
+use crate::check::available;
 use crate::world::{ChannelIndex, Event, MS, World};
 
 /// After how long a producer asks somebody else, in milliseconds.
@@ -47,7 +48,8 @@ impl World {
     }
 
     pub(crate) fn ask_index(&mut self, node: usize, channel: ChannelIndex) {
-        if self.nodes[node].paused_since.is_some() {
+        // Which leader of an `available` channel would be asked?
+        if self.nodes[node].paused_since.is_some() || self.channels[channel].is_available() {
             return;
         }
         let ticket = self.ticket();
@@ -84,26 +86,43 @@ impl World {
         let Some(asked) = self.asked.remove(&ticket) else {
             panic!("{ticket:?} was answered twice or never asked");
         };
+        let is_available = self.channels[asked.channel].is_available();
         let deposed = match outcome {
-            ProduceOutcome::Appended { .. } => self.other_leader(node, asked.channel),
+            ProduceOutcome::Appended { .. } if !is_available => {
+                self.other_leader(node, asked.channel)
+            }
             _ => None,
         };
         let Some(one) = self.producers.get_mut(asked.producer) else {
             return;
         };
         let wait = match outcome {
-            ProduceOutcome::Appended { runs, epoch, .. } => {
+            ProduceOutcome::Appended {
+                runs,
+                epoch,
+                copies,
+                ..
+            } => {
                 self.tally.acknowledged += asked.count;
                 for _ in runs.iter().filter(|run| run.duplicate) {
                     self.tally.count("duplicates");
                 }
-                let placed = one.answered(asked, runs);
+                let placed = one.answered(asked, runs, is_available);
                 // Whoever goes on believing to lead must not be believed.
                 one.node = deposed.or(Some(node));
                 self.chronicle.acknowledged(asked, &placed);
-                self.chronicle
-                    .i8_durable_on_a_majority(&self.nodes, &self.damaged, asked, &placed);
-                if let Some(expected) = &self.nodes[node].expected[asked.channel] {
+                if is_available {
+                    let told = (node, *copies);
+                    available::i15_durable_on_so_many(&self.nodes, asked.channel, told, &placed);
+                } else {
+                    self.chronicle.i8_durable_on_a_majority(
+                        &self.nodes,
+                        &self.damaged,
+                        asked,
+                        &placed,
+                    );
+                }
+                if !is_available && let Some(expected) = &self.nodes[node].expected[asked.channel] {
                     self.chronicle
                         .i12_fencing(node, asked.channel, expected, *epoch);
                 }
@@ -119,7 +138,7 @@ impl World {
             }
             ProduceOutcome::OutOfOrder { expected } => {
                 assert!(
-                    expected.get() >= one.next,
+                    is_available || expected.get() >= one.next,
                     "I14: acknowledged events are unknown: {expected:?} < {}",
                     one.next
                 );

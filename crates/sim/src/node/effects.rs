@@ -62,24 +62,27 @@ impl World {
                 ticket,
                 from,
                 max_bytes,
+            } => self.read_later(node, channel, None, (ticket, from, max_bytes)),
+            Effect::ReadFork {
+                ticket,
+                fork,
+                from,
+                max_bytes,
+            } => self.read_later(node, channel, Some(fork), (ticket, from, max_bytes)),
+            Effect::Seal { after } => self.seal_later(node, channel, after),
+            Effect::DropFork { fork } => self.drop_fork(node, channel, fork),
+            Effect::ForkCollected {
+                republished, known, ..
             } => {
-                let start = self.nodes[node].starts;
-                // A slow disk can take longer than an election.
-                let known = &self.nodes[node];
-                let slowness = known.slowness.max(known.slowness_of_reads);
-                let took = self.dice.below(slowness) * MS;
-                self.at(
-                    took,
-                    Event::LogRead {
-                        node,
-                        start,
-                        channel,
-                        ticket,
-                        from,
-                        max_bytes,
-                    },
-                );
+                self.tally.count("forks taken into the log");
+                if republished > 0 {
+                    self.tally.count("forks of which something was lacking");
+                }
+                if known > 0 {
+                    self.tally.count("forks of which something was there");
+                }
             }
+            Effect::Diverged { .. } => self.tally.count("divergences told to readers"),
             Effect::SaveSnapshot { save, seq, bytes } => {
                 self.keep_snapshot(node, channel, save, (seq, &bytes));
             }
@@ -96,7 +99,9 @@ impl World {
                     member.commit
                 );
                 member.commit = commit;
-                self.chronicle_committed(node, channel);
+                if !self.channels[channel].is_available() {
+                    self.chronicle_committed(node, channel);
+                }
             }
             Effect::Placed { version } => {
                 let delay = self.dice.between(5, 500) * MS;
@@ -140,6 +145,8 @@ impl World {
         member.role = t.to();
         if t.to() == ReplicaRole::Leader {
             self.perhaps_hunt(node, channel);
+        }
+        if t.to() == ReplicaRole::Leader && !self.channels[channel].is_available() {
             self.chronicle
                 .i2_one_leader_per_epoch(node, channel, change.epoch);
             if let Some(expected) = &self.nodes[node].expected[channel] {
@@ -170,6 +177,8 @@ impl World {
                     self.tally.count("truncations");
                     if let Some(member) = self.member_mut(node, channel) {
                         member.shadow.retain(|batch| batch.last_seq() <= point.seq);
+                        // Of class `quorum` nothing committed is cut (I11).
+                        member.commit = member.commit.min(point.seq);
                     }
                 }
                 LogWrite::Begin(_) => self.tally.count("beginnings"),
@@ -186,10 +195,16 @@ impl World {
         epoch: tetrarch_wire::Epoch,
         message: &ChannelMessage,
     ) {
+        let is_available = self.channels[channel].is_available();
         if let Some(expected) = &self.nodes[node].expected[channel] {
             let me = self.nodes[node].voter;
-            self.chronicle
-                .i5_persistence_before_promise(me, expected, epoch, message);
+            self.chronicle.i5_persistence_before_promise(
+                me,
+                expected,
+                epoch,
+                message,
+                is_available,
+            );
             i21_who_may_have_forgotten_does_not_vote(node, expected, message);
         }
         match message {

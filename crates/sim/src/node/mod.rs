@@ -5,6 +5,7 @@ mod catalog;
 mod damage;
 mod disk_watch;
 mod effects;
+mod forks;
 mod lifetime;
 mod mending;
 mod process;

@@ -1,10 +1,13 @@
 //! The process of a node: the shipped parts that it is made of, and what is between them.
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    rc::Rc,
+};
 
 use tetrarch_log::{CrashDisk, Flusher, Group, GroupQueue, Reader, Writer};
 use tetrarch_replica::{DiskGauge, beat::BeatHub, shard::Shard};
-use tetrarch_wire::{Batch, Boot, ReplicaRole, Seq};
+use tetrarch_wire::{Batch, Boot, LogPosition, ReplicaRole, Seq};
 
 use super::Origin;
 use crate::world::ChannelIndex;
@@ -28,6 +31,8 @@ pub(crate) struct Process {
     pub(crate) flusher_has_no_room: bool,
     /// A write has found no room since the disk was looked at.
     pub(crate) found_no_room: bool,
+    /// Logs whose ends are to be sealed, one after the other.
+    pub(crate) sealing: VecDeque<(ChannelIndex, LogPosition)>,
     /// When the next timer of the world goes off for it.
     pub(crate) timer_at: u64,
     /// Whether the turn under way has an end already.

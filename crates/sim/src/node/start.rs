@@ -1,6 +1,6 @@
 //! Starts and ends of processes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use tetrarch_log::{CrashDisk, GroupQueue, OpenedStore, RecoveredChannel, WriteOp};
 use tetrarch_replica::{
@@ -12,7 +12,7 @@ use tetrarch_wire::{HardState, LogPosition, ReplicaRole, Seq};
 
 use super::mending::can_be_read;
 use super::{KEEPER, Member, Origin, Process};
-use crate::check::Expected;
+use crate::check::{Expected, available};
 use crate::timeline::Mark;
 use crate::world::{ChannelIndex, Event, HEARTBEAT, MS, World};
 
@@ -106,6 +106,7 @@ impl World {
             hub: BeatHub::new(boot, settings),
             releasing: BTreeMap::new(),
             shard,
+            sealing: VecDeque::new(),
             timer_at: u64::MAX,
             is_settling: false,
         });
@@ -212,7 +213,9 @@ impl World {
         };
         let expected = self.nodes[node].expected[channel].as_ref();
         let log = expected.map_or(&[][..], |expected| &expected.log);
-        let recovered = found.unwrap_or_else(|| Recovered::empty(&created.genesis));
+        let mut recovered = found.unwrap_or_else(|| Recovered::empty(&created.genesis));
+        recovered.forks =
+            expected.map_or_else(Vec::new, |expected| available::told(&expected.forks));
         let is_whole = !recovered.damaged;
         let covered = recovered
             .snapshot
@@ -291,6 +294,7 @@ impl World {
             expected.trimmed(found.log_start);
             let is_damaged = self.damaged.contains(&node);
             expected.check_bytes(found.channel, &opened.reader, is_damaged);
+            available::i15_forks_outlive_a_start(node, found.channel, expected, &opened.reader);
             self.chronicle
                 .i4_promises_never_go_back(node, channel, expected.hard_state);
         }
@@ -451,5 +455,6 @@ fn recovered(found: RecoveredChannel, is_whole: bool) -> Recovered {
         damaged: found.halted.is_some() || !is_whole,
         reached: found.reached,
         releases: found.releases,
+        forks: Vec::new(),
     }
 }

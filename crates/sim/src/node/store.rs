@@ -7,8 +7,9 @@ use tetrarch_log::{
     WriteRequest,
 };
 use tetrarch_replica::{Input, LogReadFailure, LogWrite, PersistFailure, PersistToken, ReadTicket};
-use tetrarch_wire::{Batch, Seq};
+use tetrarch_wire::{Batch, ForkId, Seq};
 
+use crate::check::available;
 use crate::world::{Channel, ChannelIndex, Event, MS, World};
 
 /// How much the flusher copies at once.
@@ -149,7 +150,8 @@ impl World {
 
     /// I14: the snapshot of a replica is what any other's is.
     pub(crate) fn i14_knows_what_everybody_knows(&mut self, node: usize, channel: ChannelIndex) {
-        if let Some((replica, _)) = self.member(node, channel)
+        if !self.channels[channel].is_available()
+            && let Some((replica, _)) = self.member(node, channel)
             && replica.view().halted.is_none()
         {
             let snapshot = replica.snapshot();
@@ -329,8 +331,12 @@ impl World {
         {
             for write in &writes {
                 if let LogWrite::Truncate(point) = write {
-                    self.chronicle
-                        .i11_nothing_committed_is_cut(channel, expected, *point);
+                    if self.channels[channel].is_available() {
+                        available::i18_what_is_cut_is_in_a_fork(node, expected, *point);
+                    } else {
+                        self.chronicle
+                            .i11_nothing_committed_is_cut(channel, expected, *point);
+                    }
                 }
                 if let LogWrite::Begin(start) = write {
                     begun = Some(start.seq);
@@ -425,14 +431,45 @@ impl World {
         }
     }
 
-    /// A replica wants to read its log.
+    /// A replica wants to read its log, or a fork.
+    pub(crate) fn read_later(
+        &mut self,
+        node: usize,
+        channel: ChannelIndex,
+        source: Option<ForkId>,
+        (ticket, from, max_bytes): (ReadTicket, Seq, u32),
+    ) {
+        let start = self.nodes[node].starts;
+        // A slow disk can take longer than an election.
+        let known = &self.nodes[node];
+        let slowness = known.slowness.max(known.slowness_of_reads);
+        let took = self.dice.below(slowness) * MS;
+        self.at(
+            took,
+            Event::LogRead {
+                node,
+                start,
+                channel,
+                ticket,
+                source,
+                from,
+                max_bytes,
+            },
+        );
+    }
+
+    /// The disk comes to it.
     pub(crate) fn read_log(
         &mut self,
         node: usize,
         channel: ChannelIndex,
+        source: Option<ForkId>,
         (ticket, from, max_bytes): (ReadTicket, Seq, u32),
     ) {
         let uid = self.channels[channel].uid;
+        if let Some(fork) = source {
+            return self.read_fork(node, channel, fork, (ticket, from, max_bytes));
+        }
         let Some(process) = &self.nodes[node].process else {
             return;
         };

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::BatchKind;
-use crate::{ChannelConfig, DecodeError, ProducerId, Seq};
+use crate::{ChannelConfig, DecodeError, ForkId, ProducerId, Seq};
 
 /// The content of a control batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,12 @@ pub enum Control {
         /// Their ids, ascending.
         producers: Vec<ProducerId>,
     },
+    /// Every event of this fork is in the log by now: stores may drop their copies of it, each once this
+    /// batch is durable in its own log.
+    ForkResolved {
+        /// The fork.
+        fork: ForkId,
+    },
     /// The channel ends here.
     Delete,
 }
@@ -43,6 +49,11 @@ struct EpochStartBody {
 #[derive(Serialize, Deserialize)]
 struct TrimPointBody {
     upto: Seq,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ForkResolvedBody {
+    fork: ForkId,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -60,6 +71,7 @@ impl Control {
             Self::Config(_) => BatchKind::Config,
             Self::TrimPoint { .. } => BatchKind::TrimPoint,
             Self::ProducerExpire { .. } => BatchKind::ProducerExpire,
+            Self::ForkResolved { .. } => BatchKind::ForkResolved,
             Self::Delete => BatchKind::Delete,
         }
     }
@@ -71,6 +83,7 @@ impl Control {
             | Self::Config(_)
             | Self::TrimPoint { .. }
             | Self::ProducerExpire { .. }
+            | Self::ForkResolved { .. }
             | Self::Delete => 1,
         }
     }
@@ -83,6 +96,7 @@ impl Control {
             }),
             Self::Config(config) => config.encode(),
             Self::TrimPoint { upto } => encode(&TrimPointBody { upto: *upto }),
+            Self::ForkResolved { fork } => encode(&ForkResolvedBody { fork: *fork }),
             Self::ProducerExpire { producers } => encode(&ProducerExpireBody {
                 producers: producers.clone(),
             }),
@@ -114,14 +128,15 @@ impl Control {
                 let ProducerExpireBody { producers } = decode("producer expiry", body)?;
                 Self::ProducerExpire { producers }
             }
+            BatchKind::ForkResolved => {
+                let ForkResolvedBody { fork } = decode("settled fork", body)?;
+                Self::ForkResolved { fork }
+            }
             BatchKind::Delete => {
                 decode_empty(body)?;
                 Self::Delete
             }
-            BatchKind::ForkRef
-            | BatchKind::ForkProgress
-            | BatchKind::ForkResolved
-            | BatchKind::ClassChange => {
+            BatchKind::ForkRef | BatchKind::ForkProgress | BatchKind::ClassChange => {
                 return Err(DecodeError::UnknownValue {
                     what: "control batch kind of this version",
                     value: u64::from(kind as u8),
@@ -185,6 +200,9 @@ mod tests {
             Control::TrimPoint { upto: Seq::new(12) },
             Control::ProducerExpire {
                 producers: vec![ProducerId::from_bytes([3; 16])],
+            },
+            Control::ForkResolved {
+                fork: ForkId::from_bytes([4; 16]),
             },
             Control::Delete,
         ] {

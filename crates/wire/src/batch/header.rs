@@ -210,13 +210,13 @@ impl BatchHeader {
     }
 }
 
-/// Where a republished batch was acknowledged first (protocol §10).
+/// Where a republished batch was written first (protocol §10). It is carried on unchanged when an event is
+/// republished a second time. The leader belongs to it: two of them may have written at the same seq of
+/// the same epoch number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Origin {
-    /// The fork it was collected from.
-    pub fork_id: [u8; 16],
-    /// The number of the epoch it was written in.
-    pub epoch_n: u64,
+    /// The epoch that it was written in.
+    pub epoch: Epoch,
     /// Its first seq there.
     pub base_seq: Seq,
 }
@@ -233,11 +233,18 @@ impl Origin {
                 available: body.len(),
             });
         }
+        let n = body.get_u64_le();
+        let leader = VoterId::from_bytes(take_16(&mut body));
         Ok(Self {
-            fork_id: take_16(&mut body),
-            epoch_n: body.get_u64_le(),
+            epoch: Epoch::new(n, leader),
             base_seq: Seq::new(body.get_u64_le()),
         })
+    }
+
+    pub(super) fn encode(self, out: &mut BytesMut) {
+        out.put_u64_le(self.epoch.n);
+        out.put_slice(self.epoch.leader.as_bytes());
+        out.put_u64_le(self.base_seq.get());
     }
 }
 

@@ -19,7 +19,7 @@ mod event_block;
 mod header;
 mod kind;
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 
 pub use control::Control;
 pub use event::Event;
@@ -27,12 +27,15 @@ pub use event_block::{EventBlock, EventBlockBuilder, Events};
 pub use header::{BatchHeader, Origin};
 pub use kind::BatchKind;
 
-use crate::{DecodeError, Epoch, Link, LogPosition, ProducerEpoch, ProducerId, ProducerSeq, Seq};
+use crate::{
+    DecodeError, Epoch, Link, LogPosition, ProducerEpoch, ProducerId, ProducerSeq, Seq, limits,
+};
 
 /// What a leader is about to append: everything of a batch but its place in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BatchDraft {
     kind: BatchKind,
+    has_origin: bool,
     producer: ProducerId,
     producer_epoch: ProducerEpoch,
     base_producer_seq: ProducerSeq,
@@ -52,6 +55,7 @@ impl BatchDraft {
     ) -> Self {
         Self {
             kind: BatchKind::Data,
+            has_origin: false,
             producer,
             producer_epoch,
             base_producer_seq,
@@ -67,6 +71,7 @@ impl BatchDraft {
         let body = control.encode_body();
         Self {
             kind: control.kind(),
+            has_origin: false,
             producer: ProducerId::ANONYMOUS,
             producer_epoch: ProducerEpoch::default(),
             base_producer_seq: ProducerSeq::ZERO,
@@ -74,6 +79,28 @@ impl BatchDraft {
             body_crc: crate::checksum::crc32c(&body),
             body,
         }
+    }
+
+    /// These events were written before, there, and are republished.
+    ///
+    /// # Errors
+    /// If the batch grows beyond what one may hold.
+    pub fn with_origin(mut self, origin: Origin) -> Result<Self, DecodeError> {
+        let mut body = BytesMut::with_capacity(Origin::LEN + self.body.len());
+        origin.encode(&mut body);
+        body.extend_from_slice(&self.body);
+        let size = BatchHeader::LEN + body.len();
+        if size > limits::MAX_BATCH_BYTES {
+            return Err(DecodeError::TooLarge {
+                what: "republished batch",
+                size: size as u64,
+                limit: limits::MAX_BATCH_BYTES as u64,
+            });
+        }
+        self.has_origin = true;
+        self.body_crc = crate::checksum::crc32c(&body);
+        self.body = body.freeze();
+        Ok(self)
     }
 
     /// How many seqs the batch will take.
@@ -94,7 +121,7 @@ impl BatchDraft {
     pub fn seal(self, previous: &LogPosition, epoch: Epoch, ts_ms: u64) -> Batch {
         let mut header = BatchHeader {
             kind: self.kind,
-            has_origin: false,
+            has_origin: self.has_origin,
             base_seq: previous.seq.next(),
             count: self.count,
             epoch,

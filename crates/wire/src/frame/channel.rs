@@ -4,10 +4,10 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Append, AppendAck, AppendNack, ConflictResult, FindPoint, ForkPull, ForkReport, ForkResolved,
-    FrameBuffer, FrameType, LeaderConflict, PlacementReport, PointResponse, RepairRequest,
-    RepairResponse, SegData, SegOffer, SegRequest, SnapshotChunk, SnapshotRequest, SyncChunk,
-    SyncNack, SyncRequest, TransferNow, TransferPrepare, VoteRequest, VoteResponse,
+    Append, AppendAck, AppendNack, FindPoint, ForkChunk, ForkPull, ForkReport, FrameBuffer,
+    FrameType, PlacementReport, PointResponse, RepairRequest, RepairResponse, SegData, SegOffer,
+    SegRequest, SnapshotChunk, SnapshotRequest, SyncChunk, SyncNack, SyncRequest, TransferNow,
+    TransferPrepare, VoteRequest, VoteResponse,
     structure::{Checked, exact, preamble},
 };
 use crate::{ChannelUid, DecodeError, Epoch, batch};
@@ -31,10 +31,6 @@ pub enum ChannelMessage {
     VoteRequest(VoteRequest),
     /// The answer.
     VoteResponse(VoteResponse),
-    /// A leader met another leader.
-    LeaderConflict(LeaderConflict),
-    /// Which of the two goes on.
-    ConflictResult(ConflictResult),
     /// The leader wants to hand over.
     TransferPrepare(TransferPrepare),
     /// The leader hands over.
@@ -76,7 +72,7 @@ pub enum ChannelMessage {
     /// A fork is pulled.
     ForkPull(ForkPull),
     /// A fork is settled.
-    ForkResolved(ForkResolved),
+    ForkChunk(ForkChunk),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -99,8 +95,6 @@ impl ChannelMessage {
         match self {
             Self::VoteRequest(_) => FrameType::VoteRequest,
             Self::VoteResponse(_) => FrameType::VoteResponse,
-            Self::LeaderConflict(_) => FrameType::LeaderConflict,
-            Self::ConflictResult(_) => FrameType::ConflictResult,
             Self::TransferPrepare(_) => FrameType::TransferPrepare,
             Self::TransferNow(_) => FrameType::TransferNow,
             Self::Placed(_) => FrameType::Placed,
@@ -121,7 +115,7 @@ impl ChannelMessage {
             Self::SnapshotChunk(_) => FrameType::SnapshotChunk,
             Self::ForkReport(_) => FrameType::ForkReport,
             Self::ForkPull(_) => FrameType::ForkPull,
-            Self::ForkResolved(_) => FrameType::ForkResolved,
+            Self::ForkChunk(_) => FrameType::ForkChunk,
         }
     }
 }
@@ -153,8 +147,6 @@ impl ChannelFrame {
         match message {
             ChannelMessage::VoteRequest(message) => structure!(message),
             ChannelMessage::VoteResponse(message) => structure!(message),
-            ChannelMessage::LeaderConflict(message) => structure!(message),
-            ChannelMessage::ConflictResult(message) => structure!(message),
             ChannelMessage::TransferPrepare(message) => structure!(message),
             ChannelMessage::TransferNow(message) => structure!(message),
             ChannelMessage::Placed(message) => structure!(message),
@@ -210,7 +202,14 @@ impl ChannelFrame {
             }
             ChannelMessage::ForkReport(message) => structure!(message),
             ChannelMessage::ForkPull(message) => structure!(message),
-            ChannelMessage::ForkResolved(message) => structure!(message),
+            ChannelMessage::ForkChunk(message) => {
+                let head = Addressed {
+                    channel,
+                    epoch,
+                    message: message.preamble(),
+                };
+                out.batches(frame_type, &head, &message.batches)
+            }
         }
     }
 
@@ -265,8 +264,6 @@ impl ChannelFrame {
         Ok(match frame_type {
             FrameType::VoteRequest => structure!(VoteRequest),
             FrameType::VoteResponse => structure!(VoteResponse),
-            FrameType::LeaderConflict => structure!(LeaderConflict),
-            FrameType::ConflictResult => structure!(ConflictResult),
             FrameType::TransferPrepare => structure!(TransferPrepare),
             FrameType::TransferNow => structure!(TransferNow),
             FrameType::Placed => structure!(Placed),
@@ -287,7 +284,7 @@ impl ChannelFrame {
             FrameType::SnapshotChunk => bytes!(SnapshotChunk),
             FrameType::ForkReport => structure!(ForkReport),
             FrameType::ForkPull => structure!(ForkPull),
-            FrameType::ForkResolved => structure!(ForkResolved),
+            FrameType::ForkChunk => batches!(ForkChunk),
             FrameType::Hello
             | FrameType::HelloAck
             | FrameType::NodeBeat

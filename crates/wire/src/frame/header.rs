@@ -61,8 +61,6 @@ frame_types! {
     Credit = 0x0D, MAX_CONTROL_FRAME, "credit";
     VoteRequest = 0x10, MAX_CONTROL_FRAME, "vote request";
     VoteResponse = 0x11, MAX_CONTROL_FRAME, "vote response";
-    LeaderConflict = 0x12, MAX_CONTROL_FRAME, "leader conflict";
-    ConflictResult = 0x13, MAX_CONTROL_FRAME, "conflict result";
     TransferPrepare = 0x14, MAX_CONTROL_FRAME, "transfer preparation";
     TransferNow = 0x15, MAX_CONTROL_FRAME, "transfer order";
     Placed = 0x16, MAX_CONTROL_FRAME, "placement report";
@@ -83,7 +81,7 @@ frame_types! {
     SnapshotChunk = 0x2E, MAX_DATA_FRAME, "snapshot chunk";
     ForkReport = 0x30, MAX_CONTROL_FRAME, "fork report";
     ForkPull = 0x31, MAX_CONTROL_FRAME, "fork pull";
-    ForkResolved = 0x32, MAX_CONTROL_FRAME, "fork resolution";
+    ForkChunk = 0x32, MAX_DATA_FRAME, "fork chunk";
     Produce = 0x40, MAX_DATA_FRAME, "produce request";
     ProduceAck = 0x41, MAX_CONTROL_FRAME, "produce acknowledgement";
     Fetch = 0x42, MAX_CONTROL_FRAME, "fetch request";

@@ -41,7 +41,7 @@ pub use client::{
 pub use election::{
     RefusalReason, TransferNow, TransferPrepare, VoteKind, VoteRequest, VoteResponse,
 };
-pub use fork::{ConflictResult, ForkPull, ForkReport, ForkResolved, LeaderConflict};
+pub use fork::{ForkChunk, ForkPull, ForkReport};
 pub use header::{FrameHeader, FrameType};
 pub use produce::{AppendedRun, Produce, ProduceAck, ProduceOutcome, RetryReason};
 pub use repair::{RepairAnswer, RepairRequest, RepairResponse, SegData, SegOffer, SegRequest};
@@ -237,8 +237,6 @@ impl Frame {
             FrameType::Goodbye => Self::Goodbye(exact(what, &body)?),
             FrameType::VoteRequest
             | FrameType::VoteResponse
-            | FrameType::LeaderConflict
-            | FrameType::ConflictResult
             | FrameType::TransferPrepare
             | FrameType::TransferNow
             | FrameType::Placed
@@ -259,7 +257,7 @@ impl Frame {
             | FrameType::SnapshotChunk
             | FrameType::ForkReport
             | FrameType::ForkPull
-            | FrameType::ForkResolved => {
+            | FrameType::ForkChunk => {
                 Self::Channel(ChannelFrame::decode(header.frame_type(), body)?)
             }
         })

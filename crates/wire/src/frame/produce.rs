@@ -126,6 +126,8 @@ pub enum RetryReason {
     Exists,
     /// Not enough nodes satisfy what was asked for.
     NoPlacement,
+    /// The log does not continue what was read of it before.
+    Diverged,
 }
 
 impl RetryReason {
@@ -144,6 +146,7 @@ impl RetryReason {
             Self::Internal => "internal",
             Self::Exists => "exists",
             Self::NoPlacement => "no_placement",
+            Self::Diverged => "diverged",
         }
     }
 }

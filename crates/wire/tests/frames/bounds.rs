@@ -4,15 +4,14 @@
 use bytes::Bytes;
 use serde::Serialize;
 use tetrarch_wire::{
-    Batch, ChannelConfig, DecodeError, EpochStart, Event, ForkId, Frame, LogPosition, NodeId,
+    Batch, ChannelConfig, DecodeError, EpochStart, Event, Frame, LogPosition, NodeId,
     ProducerEpoch, ProducerId, ProducerSeq, Seq, Voter,
     batch::{BatchDraft, EventBlock},
     frame::{
         AdminRequest, AppendNack, AppendedRun, CatalogCommand, ChannelFrame, ChannelMessage, Close,
-        CloseCode, FindPoint, ForkReport, ForkResolved, Forward, FrameHeader, FrameType, Goodbye,
-        Hello, Metadata, MetadataResponse, NackCode, NodeRoute, Produce, ProduceAck,
-        ProduceOutcome, Refused, RepairAnswer, RepairRequest, RepairResponse, RetryReason,
-        SnapshotHeader, SnapshotRequest,
+        CloseCode, FindPoint, Forward, FrameHeader, FrameType, Goodbye, Hello, Metadata,
+        MetadataResponse, NackCode, NodeRoute, Produce, ProduceAck, ProduceOutcome, Refused,
+        RepairAnswer, RepairRequest, RepairResponse, RetryReason, SnapshotHeader, SnapshotRequest,
     },
     limits,
 };
@@ -162,7 +161,7 @@ fn session_cases() -> [Case; 8] {
     ]
 }
 
-fn channel_cases() -> [Case; 6] {
+fn channel_cases() -> [Case; 4] {
     [
         Case {
             name: "history of a refused append",
@@ -203,34 +202,6 @@ fn channel_cases() -> [Case; 6] {
             name: "answers to a repair request",
             limit: limits::MAX_REPAIR_RANGES,
             make: repair_response,
-        },
-        Case {
-            name: "epochs of a fork",
-            limit: limits::MAX_FORK_EPOCHS,
-            make: |count| {
-                let value = ForkReport {
-                    fork_id: ForkId::from_bytes([1; 16]),
-                    base: Seq::FIRST,
-                    base_link: position().link,
-                    epochs: epochs(count),
-                    count: 1,
-                    bytes: 1,
-                    longest: Seq::FIRST,
-                };
-                in_channel(ChannelMessage::ForkReport(value.clone()), &value)
-            },
-        },
-        Case {
-            name: "runs of a settled fork",
-            limit: limits::MAX_FORK_RANGES,
-            make: |count| {
-                let value = ForkResolved {
-                    fork_id: ForkId::from_bytes([1; 16]),
-                    upto: Seq::FIRST,
-                    ranges: vec![(Seq::FIRST, Seq::FIRST); count],
-                };
-                in_channel(ChannelMessage::ForkResolved(value.clone()), &value)
-            },
         },
     ]
 }
@@ -362,8 +333,6 @@ fn the_limits_are_those_that_peers_rely_on() {
         limits::MAX_CHANNEL_ROWS,
         limits::MAX_SUCCESSORS,
         limits::MAX_REPAIR_RANGES,
-        limits::MAX_FORK_EPOCHS,
-        limits::MAX_FORK_RANGES,
         limits::MAX_NAME_BYTES,
         limits::MAX_LABELS,
         limits::MAX_TEXT_BYTES,
@@ -373,7 +342,7 @@ fn the_limits_are_those_that_peers_rely_on() {
         limits,
         [
             1_048_576, 8_192, 1_048_320, 64, 65_536, 1_052_672, 1_056_776, 16, 512, 9, 1_024,
-            1_024, 16, 256, 256, 1_024, 255, 32, 1_024, 8_192
+            1_024, 16, 256, 255, 32, 1_024, 8_192
         ]
     );
 }

@@ -20,9 +20,10 @@ const OPEN_ENDED: [FrameType; 3] = [
 ];
 
 /// Types whose body ends in a run of whole batches, which may be cut between two of them.
-const BATCHES: [FrameType; 5] = [
+const BATCHES: [FrameType; 6] = [
     FrameType::Append,
     FrameType::SyncChunk,
+    FrameType::ForkChunk,
     FrameType::RepairResponse,
     FrameType::FetchResponse,
     FrameType::Deliver,

@@ -49,6 +49,7 @@ impl Witness {
             | Input::Damaged { .. }
             | Input::Mended { .. }
             | Input::SnapshotSaved { .. }
+            | Input::Sealed { .. }
             | Input::Corrupt => {}
         }
     }

@@ -202,6 +202,11 @@ impl Witness {
             Effect::Mend { .. } => assert!(self.config().voters().len() > 1, "nobody else has it"),
             Effect::SaveSnapshot { .. } => panic!("it takes a snapshot that no log can have made"),
             Effect::Placed { .. } => panic!("the catalog wants nothing"),
+            Effect::Seal { .. }
+            | Effect::ReadFork { .. }
+            | Effect::DropFork { .. }
+            | Effect::ForkCollected { .. }
+            | Effect::Diverged { .. } => panic!("a channel of the class quorum has no forks"),
             Effect::ReadLog { .. } | Effect::Deleted | Effect::BeatNow => {}
             Effect::Halted(reason) => {
                 let is_refusal = matches!(

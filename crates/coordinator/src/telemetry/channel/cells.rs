@@ -39,6 +39,10 @@ pub(super) struct Cells {
     role: AtomicU8,
     halted: Mutex<Option<&'static str>>,
     limbo: AtomicBool,
+    /// Kept on this node.
+    pub(super) forks: AtomicU64,
+    /// In those.
+    pub(super) fork_events: AtomicU64,
     pub(super) leaderless: Leaderless,
     pub(super) epoch: AtomicU64,
     pub(super) log_start: AtomicU64,
@@ -49,6 +53,9 @@ pub(super) struct Cells {
     pub(super) appended_bytes: Count,
     pub(super) delivered_events: Count,
     pub(super) delivered_bytes: Count,
+    pub(super) sealed_events: Count,
+    pub(super) republished_events: Count,
+    pub(super) known_events: Count,
     pub(super) replicas: Roll<LagCells>,
     pub(super) subscriptions: Roll<SubscriptionCells>,
 }
@@ -61,6 +68,8 @@ impl Cells {
             role: AtomicU8::new(ReplicaRole::Idle.into()),
             halted: Mutex::default(),
             limbo: AtomicBool::default(),
+            forks: AtomicU64::default(),
+            fork_events: AtomicU64::default(),
             leaderless: Leaderless::since(Instant::now()),
             epoch: AtomicU64::default(),
             log_start: AtomicU64::default(),
@@ -71,6 +80,9 @@ impl Cells {
             appended_bytes: Count::default(),
             delivered_events: Count::default(),
             delivered_bytes: Count::default(),
+            sealed_events: Count::default(),
+            republished_events: Count::default(),
+            known_events: Count::default(),
             replicas: Roll::default(),
             subscriptions: Roll::default(),
         }
@@ -100,6 +112,11 @@ impl Cells {
 
     pub(super) fn set_limbo(&self, is_in_limbo: bool) {
         self.limbo.store(is_in_limbo, Relaxed);
+    }
+
+    pub(super) fn set_forks(&self, forks: u64, events: u64) {
+        self.forks.store(forks, Relaxed);
+        self.fork_events.store(events, Relaxed);
     }
 
     pub(super) fn progress(&self, progress: &Progress) {

@@ -84,6 +84,23 @@ impl ChannelTelemetry {
         self.cells().set_limbo(is_in_limbo);
     }
 
+    /// So many forks with so many events are kept on this node.
+    pub fn forks(&self, forks: u64, events: u64) {
+        self.cells().set_forks(forks, events);
+    }
+
+    /// So many events were cut off the log on this node, and are in a fork.
+    pub fn sealed(&self, events: u64) {
+        self.cells().sealed_events.add(events);
+    }
+
+    /// This node leads and has taken a fork into the log: so many events were appended, and so many were
+    /// there.
+    pub fn collected(&self, republished: u64, known: u64) {
+        self.cells().republished_events.add(republished);
+        self.cells().known_events.add(known);
+    }
+
     /// Where the channel stands after a step.
     pub fn progress(&self, progress: &Progress) {
         self.cells().progress(progress);

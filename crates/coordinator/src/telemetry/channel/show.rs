@@ -59,7 +59,16 @@ fn show_roles(page: &mut Page<'_>, shown: &Shown) -> fmt::Result {
         &table::CHANNEL_LIMBO,
         shown,
         |series, channel, summary| series.number(&[channel], summary.limbo),
-    )
+    )?;
+    let kept: [Read<Summary, u64>; 2] = [
+        (&table::CHANNEL_FORKS, |summary| summary.forks),
+        (&table::CHANNEL_FORK_EVENTS, |summary| summary.fork_events),
+    ];
+    kept.into_iter().try_for_each(|(definition, value)| {
+        each(page, definition, shown, |series, channel, summary| {
+            series.number(&[channel], value(summary))
+        })
+    })
 }
 
 fn show_positions(page: &mut Page<'_>, shown: &Shown) -> fmt::Result {
@@ -84,11 +93,16 @@ fn show_positions(page: &mut Page<'_>, shown: &Shown) -> fmt::Result {
 }
 
 fn show_totals(page: &mut Page<'_>, shown: &Shown) -> fmt::Result {
-    let metrics: [Read<Totals, u64>; 4] = [
+    let metrics: [Read<Totals, u64>; 7] = [
         (&table::APPENDED_EVENTS, |totals| totals.appended_events),
         (&table::APPENDED_BYTES, |totals| totals.appended_bytes),
         (&table::DELIVERED_EVENTS, |totals| totals.delivered_events),
         (&table::DELIVERED_BYTES, |totals| totals.delivered_bytes),
+        (&table::SEALED_EVENTS, |totals| totals.sealed_events),
+        (&table::REPUBLISHED_EVENTS, |totals| {
+            totals.republished_events
+        }),
+        (&table::KNOWN_EVENTS, |totals| totals.known_events),
     ];
     metrics.into_iter().try_for_each(|(definition, value)| {
         each(page, definition, shown, |series, channel, summary| {

@@ -19,6 +19,9 @@ pub(super) struct Totals {
     pub(super) appended_bytes: u64,
     pub(super) delivered_events: u64,
     pub(super) delivered_bytes: u64,
+    pub(super) sealed_events: u64,
+    pub(super) republished_events: u64,
+    pub(super) known_events: u64,
     pub(super) leaderless: Duration,
 }
 
@@ -28,6 +31,9 @@ impl Totals {
         self.appended_bytes += cells.appended_bytes.get();
         self.delivered_events += cells.delivered_events.get();
         self.delivered_bytes += cells.delivered_bytes.get();
+        self.sealed_events += cells.sealed_events.get();
+        self.republished_events += cells.republished_events.get();
+        self.known_events += cells.known_events.get();
         self.leaderless += cells.leaderless.total();
     }
 }
@@ -51,6 +57,8 @@ pub(super) struct Summary {
     pub(super) roles: [u64; ReplicaRole::ALL.len()],
     pub(super) halted: BTreeMap<&'static str, u64>,
     pub(super) limbo: u64,
+    pub(super) forks: u64,
+    pub(super) fork_events: u64,
     pub(super) lag: BTreeMap<String, (Lag, Duration)>,
     pub(super) subscriptions: u64,
     pub(super) subscription_lag: BTreeMap<String, u64>,
@@ -75,6 +83,8 @@ impl Summary {
             *self.halted.entry(word).or_default() += 1;
         }
         self.limbo += u64::from(cells.limbo());
+        self.forks += cells.forks.load(Relaxed);
+        self.fork_events += cells.fork_events.load(Relaxed);
         self.add_lag(cells);
         self.add_subscriptions(cells);
     }

@@ -2,14 +2,13 @@
 
 use bytes::Bytes;
 use tetrarch_wire::{
-    EpochStart, ForkId, Frame, Seq, checksum,
+    EpochStart, ForkId, Frame, LogPosition, Seq, checksum,
     frame::{
-        Append, AppendAck, AppendNack, ChannelFrame, ChannelMessage, ConflictResult, DiskLevel,
-        FindPoint, ForkPull, ForkReport, ForkResolved, LeaderConflict, NackCode, PlacementReport,
-        PointResponse, RefusalReason, RepairAnswer, RepairRequest, RepairResponse, SegData,
-        SegOffer, SegRequest, SnapshotChunk, SnapshotHeader, SnapshotRequest, SyncChunk, SyncClass,
-        SyncNack, SyncNackCode, SyncRequest, TransferNow, TransferPrepare, VoteKind, VoteRequest,
-        VoteResponse,
+        Append, AppendAck, AppendNack, ChannelFrame, ChannelMessage, DiskLevel, FindPoint,
+        ForkChunk, ForkPull, ForkReport, NackCode, PlacementReport, PointResponse, RefusalReason,
+        RepairAnswer, RepairRequest, RepairResponse, SegData, SegOffer, SegRequest, SnapshotChunk,
+        SnapshotHeader, SnapshotRequest, SyncChunk, SyncClass, SyncNack, SyncNackCode, SyncRequest,
+        TransferNow, TransferPrepare, VoteKind, VoteRequest, VoteResponse,
     },
 };
 
@@ -259,38 +258,27 @@ fn repair() -> Vec<Named> {
 }
 
 fn forks() -> Vec<Named> {
-    let fork_id = ForkId::from_bytes([0x66; 16]);
+    let fork = ForkId::from_bytes([0x66; 16]);
     vec![
-        plain(ChannelMessage::LeaderConflict(LeaderConflict {
-            frozen: position(),
-            nonce: 77,
-        })),
-        plain(ChannelMessage::ConflictResult(ConflictResult {
-            nonce: 77,
-            winner: voter(1),
-            new_epoch: epoch(),
-            divergence: Seq::new(250),
-        })),
         plain(ChannelMessage::ForkReport(ForkReport {
-            fork_id,
-            base: Seq::new(251),
-            base_link: link(0x77),
-            epochs: history(),
-            count: 50,
+            fork,
+            base: position(),
+            end: LogPosition {
+                seq: Seq::new(350),
+                ..position()
+            },
+            events: 50,
             bytes: 5_000,
-            longest: Seq::new(300),
         })),
         plain(ChannelMessage::ForkPull(ForkPull {
             request: 10,
-            fork_id,
-            from: Seq::new(251),
+            fork,
+            from: Seq::new(301),
             max_bytes: 1 << 20,
-            class: SyncClass::Background,
         })),
-        plain(ChannelMessage::ForkResolved(ForkResolved {
-            fork_id,
-            upto: Seq::new(300),
-            ranges: vec![(Seq::new(400), Seq::new(449))],
+        plain(ChannelMessage::ForkChunk(ForkChunk {
+            request: 10,
+            batches: batches(),
         })),
     ]
 }

@@ -1,7 +1,7 @@
 //! Frames between clients and nodes.
 
 use tetrarch_wire::{
-    ChannelClass, Frame, ProducerEpoch, ProducerId, ProducerSeq, Retention, Seq,
+    ChannelClass, Frame, MinCopies, ProducerEpoch, ProducerId, ProducerSeq, Retention, Seq,
     frame::{
         AppendedRun, ChannelRoute, Deliver, Fetch, FetchResponse, Forward, Metadata,
         MetadataResponse, NodeRoute, Produce, ProduceAck, ProduceOutcome, ReadIndex,
@@ -183,7 +183,7 @@ fn metadata() -> Vec<(String, Frame)> {
             request: 16,
             channels: vec![
                 route("orders", ChannelClass::Quorum),
-                route("telemetry", ChannelClass::Available),
+                route("telemetry", ChannelClass::Available(MinCopies::ONE)),
             ],
             nodes: vec![NodeRoute {
                 node: node(1),

@@ -48,7 +48,7 @@ const DISK_LEVELS: [DiskLevel; 4] = [
     DiskLevel::Full,
 ];
 
-pub(super) const RETRY_REASONS: [RetryReason; 11] = [
+pub(super) const RETRY_REASONS: [RetryReason; 12] = [
     RetryReason::NotLeader,
     RetryReason::NoLeader,
     RetryReason::Draining,
@@ -60,6 +60,7 @@ pub(super) const RETRY_REASONS: [RetryReason; 11] = [
     RetryReason::Internal,
     RetryReason::Exists,
     RetryReason::NoPlacement,
+    RetryReason::Diverged,
 ];
 
 pub(crate) fn hello() -> Hello {
