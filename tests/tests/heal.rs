@@ -1,6 +1,11 @@
 //! A channel of the class available is written to on both sides of a partition, and after the heal every
 //! event that was acknowledged on either is in it, once.
 
+#![expect(
+    clippy::print_stdout,
+    reason = "how long a heal took is what one runs it for"
+)]
+
 use std::{collections::BTreeSet, time::Instant};
 
 use tetrarch_tests::{Dice, LinkFaults, Links, Mesh, MeshOptions, Producer, eventually};
