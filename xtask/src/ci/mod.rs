@@ -45,7 +45,7 @@ pub(crate) fn run() -> ExitCode {
 
 /// Seeds of the simulator that every change is run under, and how often each thing that they are
 /// about must be met in them.
-const SEEDS: &str = "500";
+const SEEDS: &str = "800";
 const LEAST: &str = "20";
 
 /// How long the fuzzer tries each target, in seconds: long enough to see that it runs. The tests replay
